@@ -1,0 +1,140 @@
+// Package authorizer answers whether a job may run: as a webhook behind API
+// Gateway, and to a direct invocation with the bare request.
+package authorizer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda/messages"
+
+	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/httpapi"
+	"github.com/userapikey/service/shared/jobauth"
+	"github.com/userapikey/service/shared/store"
+)
+
+// Handler answers both kinds of events.
+type Handler struct {
+	rings *store.Store
+	api   *httpapi.API
+	log   *slog.Logger
+}
+
+// New serves POST /v1/job-authorizations and direct invocations.
+func New(authenticator httpapi.Authenticator, rings *store.Store, log *slog.Logger) *Handler {
+	h := &Handler{rings: rings, log: log}
+	h.api = httpapi.New(authenticator, log, httpapi.Route{
+		Method: http.MethodPost, Path: "/v1/job-authorizations", Permit: apikey.Principal.RequireJobRunner, Handle: h.webhook,
+	})
+	return h
+}
+
+// Handle tells the kinds of events apart: the gateway's have a request context,
+// which a bare request never has.
+func (h *Handler) Handle(ctx context.Context, payload json.RawMessage) (any, error) {
+	var shape struct {
+		RequestContext json.RawMessage `json:"requestContext"`
+	}
+	if err := json.Unmarshal(payload, &shape); err != nil || shape.RequestContext == nil {
+		return h.direct(ctx, payload)
+	}
+	var event events.APIGatewayProxyRequest
+	if err := json.Unmarshal(payload, &event); err != nil {
+		return nil, invocationError(apikey.Invalid("event", "is not an event of a REST API"))
+	}
+	return h.api.Handle(ctx, event)
+}
+
+// webhook answers a job runner over HTTP: about jobs of its own account, unless
+// it runs the jobs of the whole platform.
+func (h *Handler) webhook(ctx context.Context, r *httpapi.Request) (httpapi.Response, error) {
+	var body requestBody
+	if err := r.Decode(&body); err != nil {
+		return httpapi.Response{}, err
+	}
+	decision, err := h.decide(ctx, body.request(), jobauth.Caller{
+		AccountID: r.Principal.Owner.AccountID,
+		Platform:  r.Principal.MayAuthorizeEveryAccount(),
+	})
+	return httpapi.Response{Status: http.StatusOK, Body: bodyOf(decision)}, err
+}
+
+// directBody is the bare request of a direct invocation. Who may invoke is
+// governed by IAM, and may ask about every account; callerAccountId narrows the
+// question to one.
+type directBody struct {
+	requestBody     `json:",inline"`
+	CallerAccountID *string `json:"callerAccountId"`
+}
+
+func (h *Handler) direct(ctx context.Context, payload []byte) (any, error) {
+	ctx, cancel := httpapi.WithAnswerReserve(ctx)
+	defer cancel()
+	var body directBody
+	decision, err := jobauth.Decision{}, httpapi.DecodeJSON(payload, &body)
+	if err == nil {
+		caller := jobauth.Caller{Platform: body.CallerAccountID == nil}
+		if body.CallerAccountID != nil {
+			caller.AccountID = *body.CallerAccountID
+		}
+		decision, err = h.decide(ctx, body.request(), caller)
+	}
+	if err != nil {
+		h.log.ErrorContext(ctx, "not decided", "error", err)
+		return nil, invocationError(err)
+	}
+	return bodyOf(decision), nil
+}
+
+// invocationError is what a direct invoker sees: the code as the error's type
+// and the sentence for the caller.
+func invocationError(err error) error {
+	refusal, ok := errors.AsType[*apikey.Error](err)
+	if !ok {
+		refusal = &apikey.Error{Code: apikey.CodeInternal, Detail: "Something went wrong that should not; the log has the cause."}
+	}
+	message := refusal.Detail
+	if refusal.Field != "" {
+		message = apikey.Redact(refusal.Field) + " " + message
+	}
+	return messages.InvokeResponse_Error{Type: string(refusal.Code), Message: message}
+}
+
+// decide reads the ring that the question needs, if any, and answers from it. A
+// ring that cannot be read is an error and never a decision.
+func (h *Handler) decide(ctx context.Context, request jobauth.Request, caller jobauth.Caller) (jobauth.Decision, error) {
+	question, err := request.Prepare(caller)
+	if err != nil {
+		return jobauth.Decision{}, err
+	}
+	var ring apikey.Ring
+	if locator, needed := question.Locator(); needed {
+		if ring, err = h.rings.Ring(ctx, locator); err != nil {
+			return jobauth.Decision{}, err
+		}
+	}
+	decision := question.Decide(ring)
+	h.logDecision(ctx, request, decision)
+	return decision, nil
+}
+
+func (h *Handler) logDecision(ctx context.Context, request jobauth.Request, decision jobauth.Decision) {
+	attributes := []slog.Attr{
+		slog.Bool("allowed", decision.Allowed),
+		slog.String("reason", string(decision.Reason)),
+		slog.String("jobId", request.JobID),
+		slog.String("jobType", string(request.JobType)),
+		slog.String("trigger", string(request.Trigger)),
+	}
+	if decision.Owner != nil {
+		attributes = append(attributes,
+			slog.String("owner", decision.Owner.Locator().String()),
+			slog.String("keyId", decision.KeyID.String()))
+	}
+	h.log.LogAttrs(ctx, slog.LevelInfo, "decided", attributes...)
+}

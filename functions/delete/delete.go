@@ -1,0 +1,67 @@
+// Package delete deletes a user's keys: one that is Phased out, or all.
+package delete
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/httpapi"
+	"github.com/userapikey/service/shared/lifecycle"
+)
+
+type handler struct {
+	keys *lifecycle.Service
+}
+
+// New serves DELETE /v1/user-api-keys/{keyId} and DELETE /v1/user-api-keys.
+func New(authenticator httpapi.Authenticator, keys *lifecycle.Service, log *slog.Logger) *httpapi.API {
+	h := handler{keys}
+	permit := apikey.Principal.RequireKeyManager
+	return httpapi.New(authenticator, log,
+		httpapi.Route{Method: http.MethodDelete, Path: "/v1/user-api-keys/{keyId}", Permit: permit, Handle: h.deleteOne},
+		httpapi.Route{Method: http.MethodDelete, Path: "/v1/user-api-keys", Permit: permit, Handle: h.deleteAll},
+	)
+}
+
+type deletedBody struct {
+	Deleted  []httpapi.Key    `json:"deleted"`
+	Revision int64            `json:"revision"`
+	Affected httpapi.Affected `json:"affected"`
+}
+
+// deleteOne deletes a Phased out key.
+func (h handler) deleteOne(ctx context.Context, r *httpapi.Request) (httpapi.Response, error) {
+	request, err := r.OwnChange()
+	if err != nil {
+		return httpapi.Response{}, err
+	}
+	id, err := apikey.ParseUUID(r.PathParameter("keyId"))
+	if err != nil {
+		// Not invalid_request: what cannot be a key's id is the id of no key.
+		return httpapi.Response{}, apikey.KeyNotFound()
+	}
+	deleted, err := h.keys.DeleteOne(ctx, request, id)
+	return answer(deleted, err)
+}
+
+// deleteAll deletes the Active key and the Phased out keys.
+func (h handler) deleteAll(ctx context.Context, r *httpapi.Request) (httpapi.Response, error) {
+	request, err := r.OwnChange()
+	if err != nil {
+		return httpapi.Response{}, err
+	}
+	deleted, err := h.keys.DeleteAll(ctx, request)
+	return answer(deleted, err)
+}
+
+func answer(deleted lifecycle.Deleted, err error) (httpapi.Response, error) {
+	if err != nil {
+		return httpapi.Response{}, err
+	}
+	return httpapi.Response{Status: http.StatusOK, Body: deletedBody{
+		Deleted:  httpapi.KeysOf(deleted.Keys),
+		Revision: deleted.Revision,
+	}}, nil
+}

@@ -1,0 +1,56 @@
+// Package view shows a user their keys.
+package view
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"slices"
+
+	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/httpapi"
+	"github.com/userapikey/service/shared/store"
+)
+
+type handler struct {
+	rings *store.Store
+}
+
+// New serves GET /v1/user-api-keys.
+func New(authenticator httpapi.Authenticator, rings *store.Store, log *slog.Logger) *httpapi.API {
+	h := handler{rings}
+	return httpapi.New(authenticator, log, httpapi.Route{
+		Method: http.MethodGet, Path: "/v1/user-api-keys", Permit: apikey.Principal.RequireKeyManager, Handle: h.viewKeys,
+	})
+}
+
+type keysBody struct {
+	Owner     httpapi.Owner `json:"owner"`
+	Active    *httpapi.Key  `json:"active"`
+	PhasedOut []httpapi.Key `json:"phasedOut"`
+	Revision  int64         `json:"revision"`
+	Suspended bool          `json:"suspended"`
+}
+
+// viewKeys shows the Active key and the Phased out keys, newest first.
+func (h handler) viewKeys(ctx context.Context, r *httpapi.Request) (httpapi.Response, error) {
+	if err := r.NoBody(); err != nil {
+		return httpapi.Response{}, err
+	}
+	ring, err := h.rings.Ring(ctx, r.Principal.Owner.Locator())
+	if err != nil {
+		return httpapi.Response{}, err
+	}
+	body := keysBody{
+		Owner:     httpapi.OwnerOf(r.Principal.Owner),
+		PhasedOut: httpapi.KeysOf(ring.PhasedOut),
+		Revision:  ring.Revision,
+		Suspended: ring.Suspended,
+	}
+	slices.Reverse(body.PhasedOut)
+	if ring.Active != nil {
+		active := httpapi.KeyOf(*ring.Active)
+		body.Active = &active
+	}
+	return httpapi.Response{Status: http.StatusOK, ETag: httpapi.ETag(ring.Revision), Body: body}, nil
+}

@@ -1,0 +1,26 @@
+package apikey
+
+import "time"
+
+// ChangeRequest is what a change of an owner's keys is asked with.
+type ChangeRequest struct {
+	// Owner is whose keys are to be changed.
+	Owner Owner
+	// Actor is who asks.
+	Actor         Actor
+	CorrelationID string
+	// ExpectedRevisions, unless nil, are the revisions of the ring at which the
+	// change is still wanted.
+	ExpectedRevisions []int64
+	// IdempotencyKey, unless empty, makes every create or rotate with it the
+	// same one.
+	IdempotencyKey string
+}
+
+// Command is what a ring's operation is told: who asks, when, and under which
+// id the request is traced.
+type Command struct {
+	Actor         Actor
+	Now           time.Time
+	CorrelationID string
+}

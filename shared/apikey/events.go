@@ -1,0 +1,37 @@
+package apikey
+
+import "time"
+
+// EventType is the kind of a change; it is the detail-type of the announcement.
+type EventType string
+
+// The changes of keys.
+const (
+	EventCreated    EventType = "User API Key Created"
+	EventRotated    EventType = "User API Key Rotated"
+	EventDeleted    EventType = "User API Key Deleted"
+	EventAllDeleted EventType = "User API Key All Deleted"
+)
+
+// Event is one committed change of a ring: the history and the announcement at
+// once. Revision numbers an owner's changes without a gap, so that a consumer
+// can order them, drop repeats and see what it missed.
+type Event struct {
+	// ID is stable: the same for every announcement of this change. The store
+	// sets it.
+	ID            string
+	Type          EventType
+	Owner         Owner
+	Revision      int64
+	OccurredAt    time.Time
+	Actor         Actor
+	CorrelationID string
+	// Keys are the keys that changed, as the change left them: the new key
+	// first, then the one that it phased out; or the deleted ones as they last
+	// were. They carry no digest: nobody verifies credentials with an event.
+	Keys []Key
+	// SecretARN is the owner's secret before a deletion of all keys and after
+	// any other change, so that whoever finishes the change knows it.
+	SecretARN string
+}
+

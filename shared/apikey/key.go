@@ -1,0 +1,62 @@
+package apikey
+
+import "time"
+
+// Status is where a key stands. It only ever moves from Active to Phased out;
+// a deleted key is no longer in its ring.
+type Status string
+
+// The two states of a key that exists.
+const (
+	StatusActive    Status = "ACTIVE"
+	StatusPhasedOut Status = "PHASED_OUT"
+)
+
+// ActorKind tells what kind of actor made a change.
+type ActorKind string
+
+// The kinds of actors.
+const (
+	ActorUser          ActorKind = "user"
+	ActorAdministrator ActorKind = "administrator"
+	ActorSchedule      ActorKind = "schedule"
+)
+
+// Actor is who made a change: the user, an administrator of the account, or the
+// schedule that rotates keys. ID is the IAM id of a person.
+type Actor struct {
+	Kind ActorKind
+	ID   string
+}
+
+// Key is a user API key, without its credential.
+type Key struct {
+	ID          KeyID
+	Name        string
+	Status      Status
+	CreatedAt   time.Time
+	CreatedBy   Actor
+	PhasedOutAt time.Time // zero while the key is Active
+	// Digest is what tells the key's credential from a forged one.
+	Digest Digest
+	// VersionID is the version of the owner's secret that holds the credential,
+	// as Secrets Manager named it.
+	VersionID string
+}
+
+// DeletedKey is what a ring remembers of a deleted key, so that a late use is
+// told from a forgery.
+type DeletedKey struct {
+	ID        KeyID
+	Digest    Digest
+	VersionID string
+	DeletedAt time.Time
+}
+
+// timeLayout is the time in a key's name: UTC, milliseconds.
+const timeLayout = "2006-01-02T15:04:05.000Z"
+
+// keyName is cpd-apikey-{username}-{timeStamp}; username is the owner's IBMid.
+func keyName(iamID string, createdAt time.Time) string {
+	return "cpd-apikey-" + iamID + "-" + createdAt.UTC().Format(timeLayout)
+}

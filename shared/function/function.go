@@ -1,0 +1,67 @@
+// Package function is what the functions' mains have in common: it makes their
+// parts from environment variables.
+package function
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/userapikey/service/shared/awsclient"
+	"github.com/userapikey/service/shared/config"
+	"github.com/userapikey/service/shared/identity"
+	"github.com/userapikey/service/shared/store"
+	"github.com/userapikey/service/shared/telemetry"
+)
+
+// Environment is where a function runs.
+type Environment struct {
+	*config.Reader
+	Getenv func(string) string
+	Now    func() time.Time
+	Random io.Reader
+	Log    *slog.Logger
+}
+
+// New makes the environment of a main. Logs go to output.
+func New(getenv func(string) string, output io.Writer, now func() time.Time, random io.Reader) *Environment {
+	reader := config.NewReader(getenv)
+	return &Environment{
+		Reader: reader,
+		Getenv: getenv,
+		Now:    now,
+		Random: random,
+		Log:    telemetry.NewLogger(output, reader.LogLevel("LOG_LEVEL")),
+	}
+}
+
+// Store is the table that TABLE_NAME names.
+func (e *Environment) Store() *store.Store {
+	client := dynamodb.NewFromConfig(awsclient.Config(e.Getenv, "dynamodb"))
+	return store.New(client, e.Required("TABLE_NAME"), e.Now, e.Random)
+}
+
+// issuerTimeout bounds one fetch of the issuer's key set.
+const issuerTimeout = 3 * time.Second
+
+// Verifier accepts the tokens of the issuer that ISSUER_URL names, made for
+// AUDIENCE. What is wrong with these variables is in Err.
+func (e *Environment) Verifier() *identity.Verifier {
+	verifier, err := identity.New(identity.Config{
+		Issuer:   e.Required("ISSUER_URL"),
+		JWKSURL:  e.Optional("JWKS_URL", ""),
+		Audience: e.Required("AUDIENCE"),
+		Claims: identity.ClaimNames{
+			IAMID:     e.Optional("CLAIM_IAM_ID", ""),
+			AccountID: e.Optional("CLAIM_ACCOUNT_ID", ""),
+			Username:  e.Optional("CLAIM_USERNAME", ""),
+			Roles:     e.Optional("CLAIM_ROLES", ""),
+		},
+		OnFetchFailure: func(err error) { e.Log.Warn("the issuer's keys cannot be fetched", "error", err) },
+	}, &http.Client{Timeout: issuerTimeout}, e.Now)
+	e.Check(err)
+	return verifier
+}

@@ -1,0 +1,217 @@
+package httpapi
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"mime"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/userapikey/service/shared/apikey"
+)
+
+// MaxBodyBytes bounds a request's body.
+const MaxBodyBytes = 16 << 10
+
+// maxIdempotencyKeyLength bounds an Idempotency-Key, in characters.
+const maxIdempotencyKeyLength = 64
+
+// Request is one verified HTTP request.
+type Request struct {
+	// Principal is who calls.
+	Principal apikey.Principal
+	event     events.APIGatewayProxyRequest
+	body      []byte
+}
+
+// CorrelationID is the id under which the gateway traces the request.
+func (r *Request) CorrelationID() string { return r.event.RequestContext.RequestID }
+
+// PathParameter is the path's part in place of {name}.
+func (r *Request) PathParameter(name string) string { return r.event.PathParameters[name] }
+
+// OwnChange is the request as a change of the caller's own keys. Its body must
+// be empty or {}. Errors: invalid_request.
+func (r *Request) OwnChange() (apikey.ChangeRequest, error) {
+	if err := r.NoBody(); err != nil {
+		return apikey.ChangeRequest{}, err
+	}
+	idempotencyKey, err := r.idempotencyKey()
+	if err != nil {
+		return apikey.ChangeRequest{}, err
+	}
+	revisions, err := r.expectedRevisions()
+	return apikey.ChangeRequest{
+		Owner:             r.Principal.Owner,
+		Actor:             apikey.Actor{Kind: apikey.ActorUser, ID: r.Principal.Owner.IAMID},
+		CorrelationID:     r.CorrelationID(),
+		ExpectedRevisions: revisions,
+		IdempotencyKey:    idempotencyKey,
+	}, err
+}
+
+// expectedRevisions are the revisions that If-Match names; nil when it expects
+// none in particular. Errors: invalid_request.
+func (r *Request) expectedRevisions() ([]int64, error) {
+	value, err := r.header("If-Match")
+	if err != nil || value == "" || value == "*" {
+		return nil, err
+	}
+	revisions := []int64{}
+	for tag := range strings.SplitSeq(value, ",") {
+		tag = strings.TrimSpace(tag)
+		// If-Match compares strongly: a weak tag is well formed and matches nothing.
+		opaque, weak := strings.CutPrefix(tag, "W/")
+		if len(opaque) < 2 || opaque[0] != '"' || opaque[len(opaque)-1] != '"' || strings.Contains(opaque[1:len(opaque)-1], `"`) {
+			return nil, apikey.Invalid("If-Match", `must be * or entity tags such as "3"`)
+		}
+		if revision, err := strconv.ParseInt(opaque[1:len(opaque)-1], 10, 64); err == nil && !weak && ETag(revision) == tag {
+			revisions = append(revisions, revision)
+		}
+	}
+	return revisions, nil
+}
+
+// idempotencyKey is the header's value: 1 to 64 visible ASCII characters, or ""
+// when there is none. Errors: invalid_request.
+func (r *Request) idempotencyKey() (string, error) {
+	const name = "Idempotency-Key"
+	values := r.headerValues(name)
+	if len(values) == 0 {
+		return "", nil
+	}
+	key, err := r.header(name)
+	if err != nil {
+		return "", err
+	}
+	if key == "" || len(key) > maxIdempotencyKeyLength {
+		return "", apikey.Invalid(name, fmt.Sprintf("must have 1 to %d characters", maxIdempotencyKeyLength))
+	}
+	for i := range len(key) {
+		if key[i] < '!' || key[i] > '~' {
+			return "", apikey.Invalid(name, "must be of visible ASCII characters, without spaces")
+		}
+	}
+	return key, nil
+}
+
+// header is the header's only value, whatever the case of its name; "" when
+// there is none. A header that comes twice with different values is refused:
+// which one another party on the way went by cannot be known.
+func (r *Request) header(name string) (string, error) {
+	values := r.headerValues(name)
+	if len(values) == 0 {
+		return "", nil
+	}
+	for _, value := range values[1:] {
+		if value != values[0] {
+			return "", apikey.Invalid(name, "is given twice")
+		}
+	}
+	return values[0], nil
+}
+
+func (r *Request) headerValues(name string) []string {
+	var values []string
+	for key, value := range r.event.MultiValueHeaders {
+		if strings.EqualFold(key, name) {
+			values = append(values, value...)
+		}
+	}
+	if len(values) > 0 {
+		return values
+	}
+	for key, value := range r.event.Headers {
+		if strings.EqualFold(key, name) {
+			values = append(values, value)
+		}
+	}
+	return values
+}
+
+// checkForm checks what is the same for every route: the size and type of the
+// body, and that there are no query parameters, since no route has any.
+func (r *Request) checkForm() error {
+	for name := range r.event.QueryStringParameters {
+		return apikey.Invalid(name, "is no query parameter of this operation")
+	}
+	body := []byte(r.event.Body)
+	if r.event.IsBase64Encoded {
+		decoded, err := base64.StdEncoding.DecodeString(r.event.Body)
+		if err != nil {
+			return apikey.Invalid("body", "is not valid base64")
+		}
+		body = decoded
+	}
+	if len(body) > MaxBodyBytes {
+		return problem(CodePayloadTooLarge, fmt.Sprintf("The body is larger than %d bytes.", MaxBodyBytes))
+	}
+	r.body = body
+	if len(body) == 0 {
+		return nil
+	}
+	contentType, err := r.header("Content-Type")
+	if err != nil {
+		return err
+	}
+	if mediaType, _, err := mime.ParseMediaType(contentType); err != nil || mediaType != "application/json" {
+		return problem(CodeUnsupportedMediaType, "The body must be application/json.")
+	}
+	return nil
+}
+
+// NoBody refuses a body that says anything: a client that puts into the body of
+// a DELETE what it wants deleted must not have everything deleted. Errors:
+// invalid_request.
+func (r *Request) NoBody() error {
+	if len(r.body) == 0 {
+		return nil
+	}
+	return r.Decode(&struct{}{})
+}
+
+// Decode reads the body, one JSON object, into target. Unknown, repeated and
+// differently cased names, wrong types, invalid UTF-8 and trailing data are
+// errors: invalid_request naming the field.
+func (r *Request) Decode(target any) error { return DecodeJSON(r.body, target) }
+
+// DecodeJSON is Decode for a body that came another way.
+func DecodeJSON(body []byte, target any) error {
+	if kind := jsontext.Value(body).Kind(); kind != '{' {
+		return apikey.Invalid("body", "must be a JSON object")
+	}
+	err := json.Unmarshal(body, target, json.RejectUnknownMembers(true))
+	if err == nil {
+		return nil
+	}
+	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
+		if errors.Is(err, json.ErrUnknownName) {
+			return apikey.Invalid(fieldOf(semantic.JSONPointer), "is no field of this request")
+		}
+		return apikey.Invalid(fieldOf(semantic.JSONPointer), "has the wrong type")
+	}
+	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		if errors.Is(err, jsontext.ErrDuplicateName) {
+			return apikey.Invalid(fieldOf(syntactic.JSONPointer), "is given twice")
+		}
+		return apikey.Invalid(fieldOf(syntactic.JSONPointer), "is not valid JSON")
+	}
+	return apikey.Invalid("body", "is not valid JSON")
+}
+
+// fieldOf writes a JSON pointer the way people write fields: owner.iamId.
+func fieldOf(pointer jsontext.Pointer) string {
+	var tokens []string
+	for token := range pointer.Tokens() {
+		tokens = append(tokens, token)
+	}
+	if len(tokens) == 0 {
+		return "body"
+	}
+	return strings.Join(tokens, ".")
+}

@@ -1,0 +1,75 @@
+package httpapi
+
+import (
+	"time"
+
+	"github.com/userapikey/service/shared/apikey"
+)
+
+// Key is a key as the API shows it.
+type Key struct {
+	ID          string        `json:"id"`
+	Name        string        `json:"name"`
+	Status      apikey.Status `json:"status"`
+	CreatedAt   Instant       `json:"createdAt"`
+	CreatedBy   Actor         `json:"createdBy"`
+	PhasedOutAt Instant       `json:"phasedOutAt,omitzero"`
+}
+
+// Actor is who made a key.
+type Actor struct {
+	Kind apikey.ActorKind `json:"kind"`
+	ID   string           `json:"id"`
+}
+
+// Owner is whose keys they are.
+type Owner struct {
+	AccountID string `json:"accountId"`
+	IAMID     string `json:"iamId"`
+	Username  string `json:"username"`
+}
+
+// Instant is a time as the API writes it: RFC 3339, UTC, milliseconds.
+type Instant time.Time
+
+// IsZero tells that there is no such instant; the field is then left out.
+func (i Instant) IsZero() bool { return time.Time(i).IsZero() }
+
+// MarshalText writes the instant.
+func (i Instant) MarshalText() ([]byte, error) {
+	return []byte(time.Time(i).UTC().Format("2006-01-02T15:04:05.000Z")), nil
+}
+
+// KeyOf is the key as the API shows it.
+func KeyOf(k apikey.Key) Key {
+	return Key{
+		ID:          k.ID.String(),
+		Name:        k.Name,
+		Status:      k.Status,
+		CreatedAt:   Instant(k.CreatedAt),
+		CreatedBy:   Actor(k.CreatedBy),
+		PhasedOutAt: Instant(k.PhasedOutAt),
+	}
+}
+
+// KeysOf are the keys as the API shows them; no keys are an empty list.
+func KeysOf(keys []apikey.Key) []Key {
+	shown := make([]Key, len(keys))
+	for i, key := range keys {
+		shown[i] = KeyOf(key)
+	}
+	return shown
+}
+
+// OwnerOf is the owner as the API shows it.
+func OwnerOf(o apikey.Owner) Owner { return Owner(o) }
+
+// Affected is what a change of keys hits: job schedules that name a key and
+// running operations that hold one. Nothing can be bound to a key or run under
+// it yet, so there is nothing to list.
+type Affected struct {
+	Schedules     []struct{} `json:"schedules"`
+	ScheduleCount int        `json:"scheduleCount"`
+	Runs          []struct{} `json:"runs"`
+	RunCount      int        `json:"runCount"`
+}
