@@ -22,7 +22,7 @@ type Allowance struct {
 // wait is how long until one more may be drawn; zero or less is now.
 func (a Allowance) wait(now time.Time) time.Duration {
 	const emptiest = (AllowanceSize - 1) * AllowanceRefillPeriod
-	return a.FullAt.Sub(now) - emptiest
+	return a.FullAt.Add(-emptiest).Sub(now)
 }
 
 // draw takes one, whether the bucket has it or not.

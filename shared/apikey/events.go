@@ -34,4 +34,3 @@ type Event struct {
 	// any other change, so that whoever finishes the change knows it.
 	SecretARN string
 }
-

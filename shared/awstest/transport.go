@@ -1,0 +1,156 @@
+// Package awstest stands between the AWS SDK's clients and whatever answers
+// them in tests: it counts calls and lets a test decide what becomes of each.
+package awstest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/userapikey/service/shared/awsclient"
+)
+
+// Fault decides what becomes of one call. It may carry the call out through
+// next, before or instead of failing it.
+type Fault func(call Call, next func() (*http.Response, error)) (*http.Response, error)
+
+// Call is one request to AWS.
+type Call struct {
+	// Operation is the API's name for it, such as GetItem.
+	Operation string
+	Body      []byte
+}
+
+// Transport is the HTTP layer beneath an SDK client.
+type Transport struct {
+	next http.RoundTripper
+
+	mu    sync.Mutex
+	calls []string
+	fault Fault
+}
+
+// NewTransport passes calls on to next.
+func NewTransport(next http.RoundTripper) *Transport { return &Transport{next: next} }
+
+// Config is the configuration that functions run with, on this transport.
+func (t *Transport) Config() aws.Config {
+	getenv := func(name string) string {
+		switch name {
+		case "AWS_REGION":
+			return "us-east-1"
+		case "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY":
+			return "test"
+		case "AWS_ENDPOINT_URL":
+			return "http://aws.test"
+		}
+		return ""
+	}
+	config := awsclient.Config(getenv, "")
+	config.HTTPClient = t
+	return config
+}
+
+// SetFault decides what becomes of the calls from now on; nil lets them pass.
+func (t *Transport) SetFault(fault Fault) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.fault = fault
+}
+
+// TakeCalls returns the operations called since it was asked last, in order.
+func (t *Transport) TakeCalls() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	calls := t.calls
+	t.calls = nil
+	return calls
+}
+
+// Do carries one request out.
+func (t *Transport) Do(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	t.mu.Lock()
+	t.calls = append(t.calls, operation)
+	call := Call{Operation: operation, Body: body}
+	fault := t.fault
+	t.mu.Unlock()
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	next := func() (*http.Response, error) { return t.next.RoundTrip(r) }
+	if fault == nil {
+		return next()
+	}
+	return fault(call, next)
+}
+
+var errConnection = errors.New("connection reset by peer (injected)")
+
+// Reset fails the call before it takes effect.
+func Reset(Call, func() (*http.Response, error)) (*http.Response, error) { return nil, errConnection }
+
+// LoseAnswer carries the call out and loses the answer.
+func LoseAnswer(_ Call, next func() (*http.Response, error)) (*http.Response, error) {
+	response, err := next()
+	if err != nil {
+		return nil, err
+	}
+	_ = response.Body.Close()
+	return nil, errConnection
+}
+
+// Refuse answers with an AWS error instead of carrying the call out.
+func Refuse(status int, code string) Fault {
+	return func(Call, func() (*http.Response, error)) (*http.Response, error) {
+		return Answer(status, map[string]any{"__type": code, "message": "injected"}), nil
+	}
+}
+
+// On applies the fault to one operation only.
+func On(operation string, fault Fault) Fault {
+	return func(call Call, next func() (*http.Response, error)) (*http.Response, error) {
+		if call.Operation != operation {
+			return next()
+		}
+		return fault(call, next)
+	}
+}
+
+// Once applies the fault to the first call that it is asked about.
+func Once(fault Fault) Fault {
+	var once sync.Once
+	return func(call Call, next func() (*http.Response, error)) (*http.Response, error) {
+		response, err := (*http.Response)(nil), error(nil)
+		hit := false
+		once.Do(func() { hit = true; response, err = fault(call, next) })
+		if !hit {
+			return next()
+		}
+		return response, err
+	}
+}
+
+// Answer is an answer in AWS's JSON protocols.
+func Answer(status int, body any) *http.Response {
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		panic(err)
+	}
+	return &http.Response{
+		StatusCode: status,
+		Header:     http.Header{"Content-Type": {"application/x-amz-json-1.0"}},
+		Body:       io.NopCloser(bytes.NewReader(encoded)),
+	}
+}

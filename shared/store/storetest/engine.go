@@ -1,0 +1,250 @@
+// Package storetest is a DynamoDB in memory, for tests: the real SDK client and
+// the real store run on it. It knows the operations and expressions that the
+// store uses and refuses any other, and it is stricter than most emulators: a
+// read that does not ask for consistency gets what was there before the last
+// change.
+package storetest
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/userapikey/service/shared/awstest"
+)
+
+// Table is the name of the engine's one table.
+const Table = "user-api-keys"
+
+// value is an attribute value in DynamoDB's JSON, such as {"S": "text"}.
+type value = map[string]any
+
+type item = map[string]value
+
+// Engine is one table.
+type Engine struct {
+	// Transport leads to the engine; it counts calls and injects faults.
+	Transport *awstest.Transport
+
+	mu       sync.Mutex
+	items    map[string]item
+	previous map[string]item
+	tokens   map[string]string
+}
+
+// NewEngine makes an engine with an empty table.
+func NewEngine() *Engine {
+	e := &Engine{items: map[string]item{}, previous: map[string]item{}, tokens: map[string]string{}}
+	e.Transport = awstest.NewTransport(e)
+	return e
+}
+
+// Client is an SDK client of the engine.
+func (e *Engine) Client() *dynamodb.Client { return dynamodb.NewFromConfig(e.Transport.Config()) }
+
+// Items returns every item, as DynamoDB's JSON, for tests that search them.
+func (e *Engine) Items() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var all []string
+	for _, it := range e.items {
+		encoded, err := json.Marshal(it)
+		if err != nil {
+			panic(err)
+		}
+		all = append(all, string(encoded))
+	}
+	return all
+}
+
+// RoundTrip answers one request.
+func (e *Engine) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	var result any
+	var refusal *refusal
+	switch operation {
+	case "GetItem":
+		result, refusal = e.getItem(body)
+	case "TransactGetItems":
+		result, refusal = e.transactGetItems(body)
+	case "TransactWriteItems":
+		result, refusal = e.transactWriteItems(body)
+	default:
+		refusal = invalid("the engine does not know " + operation)
+	}
+	if refusal != nil {
+		return awstest.Answer(http.StatusBadRequest, refusal), nil
+	}
+	return awstest.Answer(http.StatusOK, result), nil
+}
+
+type refusal struct {
+	Type                string               `json:"__type"`
+	Message             string               `json:"message"`
+	CancellationReasons []cancellationReason `json:"CancellationReasons,omitempty"`
+}
+
+type cancellationReason struct {
+	Code string `json:"Code"`
+}
+
+const typePrefix = "com.amazonaws.dynamodb.v20120810#"
+
+func invalid(message string) *refusal {
+	return &refusal{Type: typePrefix + "ValidationException", Message: message}
+}
+
+type getRequest struct {
+	TableName      string
+	Key            item
+	ConsistentRead bool
+}
+
+func (e *Engine) getItem(body []byte) (any, *refusal) {
+	var request getRequest
+	if err := decode(body, &request); err != nil {
+		return nil, err
+	}
+	source := e.previous
+	if request.ConsistentRead {
+		source = e.items
+	}
+	return e.get(request, source)
+}
+
+func (e *Engine) get(request getRequest, source map[string]item) (any, *refusal) {
+	key, err := e.keyOf(request.TableName, request.Key)
+	if err != nil {
+		return nil, err
+	}
+	if found, ok := source[key]; ok {
+		return map[string]any{"Item": found}, nil
+	}
+	return map[string]any{}, nil
+}
+
+func (e *Engine) transactGetItems(body []byte) (any, *refusal) {
+	var request struct {
+		TransactItems []struct{ Get getRequest }
+	}
+	if err := decode(body, &request); err != nil {
+		return nil, err
+	}
+	responses := make([]any, len(request.TransactItems))
+	for i, action := range request.TransactItems {
+		response, err := e.get(action.Get, e.items)
+		if err != nil {
+			return nil, err
+		}
+		responses[i] = response
+	}
+	return map[string]any{"Responses": responses}, nil
+}
+
+type putRequest struct {
+	TableName                 string
+	Item                      item
+	ConditionExpression       string
+	ExpressionAttributeValues map[string]value
+}
+
+func (e *Engine) transactWriteItems(body []byte) (any, *refusal) {
+	var request struct {
+		ClientRequestToken string
+		TransactItems      []struct{ Put *putRequest }
+	}
+	if err := decode(body, &request); err != nil {
+		return nil, err
+	}
+	sent := canonical(body)
+	if seen, ok := e.tokens[request.ClientRequestToken]; ok {
+		if seen != sent {
+			return nil, &refusal{Type: typePrefix + "IdempotentParameterMismatchException", Message: "the token was used for another transaction"}
+		}
+		return map[string]any{}, nil
+	}
+	reasons := make([]cancellationReason, len(request.TransactItems))
+	puts := map[string]item{}
+	cancelled := false
+	for i, action := range request.TransactItems {
+		if action.Put == nil {
+			return nil, invalid("the engine knows Put only")
+		}
+		key, err := e.keyOf(action.Put.TableName, action.Put.Item)
+		if err != nil {
+			return nil, err
+		}
+		if _, twice := puts[key]; twice {
+			return nil, invalid("Transaction request cannot include multiple operations on one item")
+		}
+		puts[key] = action.Put.Item
+		holds, conditionErr := evaluate(action.Put.ConditionExpression, e.items[key], action.Put.ExpressionAttributeValues)
+		if conditionErr != nil {
+			return nil, invalid(conditionErr.Error())
+		}
+		reasons[i].Code = "None"
+		if !holds {
+			reasons[i].Code = "ConditionalCheckFailed"
+			cancelled = true
+		}
+	}
+	if cancelled {
+		return nil, &refusal{Type: typePrefix + "TransactionCanceledException", Message: "Transaction cancelled", CancellationReasons: reasons}
+	}
+	for key := range puts {
+		if before, ok := e.items[key]; ok {
+			e.previous[key] = before
+		}
+	}
+	maps.Copy(e.items, puts)
+	if request.ClientRequestToken != "" {
+		e.tokens[request.ClientRequestToken] = sent
+	}
+	return map[string]any{}, nil
+}
+
+// keyOf is an item's key in the engine's map.
+func (e *Engine) keyOf(table string, attributes item) (string, *refusal) {
+	if table != Table {
+		return "", &refusal{Type: typePrefix + "ResourceNotFoundException", Message: "no such table"}
+	}
+	pk, pkOK := attributes["pk"]["S"].(string)
+	sk, skOK := attributes["sk"]["S"].(string)
+	if !pkOK || !skOK || pk == "" || sk == "" {
+		return "", invalid("pk and sk must be texts")
+	}
+	return pk + "\x00" + sk, nil
+}
+
+// canonical is a JSON text whose names are in order: the SDK writes a map's in
+// any.
+func canonical(body []byte) string {
+	var decoded any
+	if err := json.Unmarshal(body, &decoded); err != nil {
+		panic(err)
+	}
+	encoded, err := json.Marshal(decoded)
+	if err != nil {
+		panic(err)
+	}
+	return string(encoded)
+}
+
+func decode(body []byte, target any) *refusal {
+	if err := json.Unmarshal(body, target); err != nil {
+		return invalid(fmt.Sprintf("the request cannot be read: %v", err))
+	}
+	return nil
+}
