@@ -2,6 +2,7 @@ package identity_test
 
 import (
 	"crypto"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -248,9 +249,7 @@ func TestClaimNamesAreConfiguration(t *testing.T) {
 			cfg.Claims = c.names
 			v := newVerifier(t, cfg, &fakeIssuer{document: goodKeys()}, newClock().now)
 			claims := object{"iss": issuerURL, "aud": audience, "exp": start.Add(time.Minute).Unix()}
-			for name, value := range c.claims {
-				claims[name] = value
-			}
+			maps.Copy(claims, c.claims)
 			got, err := v.Principal(t.Context(), bearer(token(claims)))
 			if err != nil {
 				t.Fatal(err)

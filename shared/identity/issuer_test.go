@@ -217,11 +217,12 @@ func (f *fakeIssuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if f.err != nil {
 		return nil, f.err
 	}
-	return respond(http.StatusOK, strings.NewReader(f.document)), nil
+	return respond(strings.NewReader(f.document)), nil
 }
 
-func respond(status int, body io.Reader) *http.Response {
-	return &http.Response{StatusCode: status, Status: http.StatusText(status), Header: http.Header{}, Body: io.NopCloser(body)}
+// respond is the answer 200 with that body.
+func respond(body io.Reader) *http.Response {
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(body)}
 }
 
 func (f *fakeIssuer) publish(document string) {
@@ -283,7 +284,7 @@ func goodVerifier(t testing.TB) *identity.Verifier {
 }
 
 // wantError checks code and detail, and that neither text repeats the token.
-func wantError(t *testing.T, err error, code apikey.Code, detail, authorization string) *apikey.Error {
+func wantError(t *testing.T, err error, code apikey.Code, detail, authorization string) apikey.Error {
 	t.Helper()
 	e, ok := errors.AsType[*apikey.Error](err)
 	if !ok {
@@ -297,7 +298,7 @@ func wantError(t *testing.T, err error, code apikey.Code, detail, authorization 
 			t.Errorf("the error repeats a part of the token: %v", err)
 		}
 	}
-	return e
+	return *e
 }
 
 func wantRefused(t *testing.T, v *identity.Verifier, authorization, detail string) {

@@ -74,14 +74,14 @@ func (s *keySet) find(ctx context.Context, name keyName) (crypto.PublicKey, erro
 	return nil, refuse("The token is signed with a key that the issuer does not publish.")
 }
 
-// fetchWanted tells whether to fetch, or to wait for the fetch under way,
-// before looking for the key.
+// fetchWanted tells whether to fetch, or to wait for the fetch under way (which
+// has not moved attemptedAt yet), before looking for the key.
 func (s *keySet) fetchWanted(name keyName) bool {
 	_, known := s.keys[name]
 	if known && !passed(keySetMaxAge, s.fetchedAt, s.wallClock()) {
 		return false
 	}
-	return s.fetching != nil || s.untilNextFetch() == 0
+	return s.untilNextFetch() == 0
 }
 
 // untilNextFetch is zero when the set may be fetched now.
@@ -109,6 +109,9 @@ func (s *keySet) startFetch(ctx context.Context) <-chan struct{} {
 	ctx = context.WithoutCancel(ctx)
 	go func() {
 		keys, err := s.fetch(ctx)
+		if err != nil && s.onFailure != nil {
+			s.onFailure(err)
+		}
 		s.mu.Lock()
 		s.attemptedAt = s.wallClock()
 		s.failure = err
@@ -118,9 +121,6 @@ func (s *keySet) startFetch(ctx context.Context) <-chan struct{} {
 		s.fetching = nil
 		s.mu.Unlock()
 		close(fetching)
-		if err != nil && s.onFailure != nil {
-			s.onFailure(err)
-		}
 	}()
 	return fetching
 }

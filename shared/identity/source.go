@@ -42,13 +42,12 @@ type source struct {
 	issuer, jwksURL string
 }
 
-func newSource(cfg Config, client *http.Client) *source {
+func newSource(client *http.Client, issuer, jwksURL string) *source {
 	own := *client
-	own.Jar = nil
 	// A redirect could lead to a host that the configuration does not name, or
 	// from https to http: it is an answer like any other that is not 200.
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &source{client: &own, issuer: cfg.Issuer, jwksURL: cfg.JWKSURL}
+	return &source{client: &own, issuer: issuer, jwksURL: jwksURL}
 }
 
 // fetch returns the keys that may verify tokens, by name.
@@ -145,52 +144,59 @@ func parseKeySet(document []byte) (map[keyName]crypto.PublicKey, error) {
 	return keys, nil
 }
 
-// parseKey accepts a public key with an id that is meant for signatures with
-// the one algorithm that we use with its kind.
+// parseKey accepts a public key that is meant for signatures with the one
+// algorithm that we use with its kind. One without an id does no harm: no token
+// can name it.
 func parseKey(jwk json.RawMessage) (name keyName, key crypto.PublicKey, ok bool) {
+	if !forVerification(jwk) {
+		return keyName{}, nil, false
+	}
+	var parsed jose.JSONWebKey
+	if err := parsed.UnmarshalJSON(jwk); err != nil || !parsed.Valid() {
+		return keyName{}, nil, false
+	}
+	algorithm, ok := algorithmOf(parsed.Key)
+	if !ok || (parsed.Algorithm != "" && parsed.Algorithm != string(algorithm)) {
+		return keyName{}, nil, false
+	}
+	return keyName{parsed.KeyID, algorithm}, parsed.Key, true
+}
+
+// forVerification reads those members that the library takes no notice of, or
+// not for what they say.
+func forVerification(jwk json.RawMessage) bool {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(jwk, &members); err != nil {
-		return keyName{}, nil, false
+		return false
 	}
 	for _, private := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"} {
 		if _, published := members[private]; published {
-			return keyName{}, nil, false // a private key that the world can read proves nothing
+			return false // a private key that the world can read proves nothing
 		}
 	}
-	if operations, present := members["key_ops"]; present {
-		var names []string
-		if err := json.Unmarshal(operations, &names); err != nil || !slices.Contains(names, "verify") {
-			return keyName{}, nil, false
-		}
+	var meant struct {
+		Use        *string  `json:"use"`
+		Operations []string `json:"key_ops"`
 	}
-	var parsed jose.JSONWebKey
-	if err := parsed.UnmarshalJSON(jwk); err != nil || parsed.KeyID == "" || !parsed.Valid() {
-		return keyName{}, nil, false
+	if err := json.Unmarshal(jwk, &meant); err != nil {
+		return false
 	}
-	if parsed.Use != "" && parsed.Use != "sig" {
-		return keyName{}, nil, false
-	}
-	name = keyName{id: parsed.KeyID}
-	switch key := parsed.Key.(type) {
+	return (meant.Use == nil || *meant.Use == "sig") &&
+		(meant.Operations == nil || slices.Contains(meant.Operations, "verify"))
+}
+
+// algorithmOf is the one algorithm that a kind of key is used with.
+func algorithmOf(key crypto.PublicKey) (algorithm jose.SignatureAlgorithm, ok bool) {
+	switch key := key.(type) {
 	case *rsa.PublicKey:
-		if key.N.BitLen() < minRSABits {
-			return keyName{}, nil, false
-		}
-		name.algorithm = jose.RS256
+		return jose.RS256, key.N.BitLen() >= minRSABits
 	case *ecdsa.PublicKey:
-		if key.Curve != elliptic.P256() {
-			return keyName{}, nil, false
-		}
-		name.algorithm = jose.ES256
+		return jose.ES256, key.Curve == elliptic.P256()
 	case ed25519.PublicKey:
-		name.algorithm = jose.EdDSA
+		return jose.EdDSA, true
 	default:
-		return keyName{}, nil, false
+		return "", false
 	}
-	if parsed.Algorithm != "" && parsed.Algorithm != string(name.algorithm) {
-		return keyName{}, nil, false
-	}
-	return name, parsed.Key, true
 }
 
 // checkURL lets https pass, and plain http to an address of this machine (the

@@ -1,15 +1,17 @@
 package identity_test
 
 import (
+	"context"
 	"crypto"
+	"crypto/ed25519"
 	"errors"
 	"io"
 	"net/http"
-	"net/http/cookiejar"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/userapikey/service/shared/apikey"
@@ -33,6 +35,8 @@ func TestOnlyPublicSignatureKeysOfTheSetCount(t *testing.T) {
 		{"no use", edToken, []object{ed}, true},
 		{"use sig", edToken, []object{ed.with("use", "sig")}, true},
 		{"use enc", edToken, []object{ed.with("use", "enc")}, false},
+		{"use empty", edToken, []object{ed.with("use", "")}, false},
+		{"use of the wrong type", edToken, []object{ed.with("use", 1)}, false},
 		{"use in another case", edToken, []object{ed.with("use", "SIG")}, false},
 		{"operation verify", edToken, []object{ed.with("key_ops", []string{"verify"})}, true},
 		{"operation encrypt", edToken, []object{ed.with("key_ops", []string{"encrypt"})}, false},
@@ -52,8 +56,7 @@ func TestOnlyPublicSignatureKeysOfTheSetCount(t *testing.T) {
 			[]object{jwk("key", smallRSAKey().Public())}, false},
 		{"EC on P-384", compact(header("ES256", "key").json(), goodClaims().json(), ecdsaOf(p384Key(), crypto.SHA256)),
 			[]object{jwk("key", p384Key().Public())}, false},
-		{"symmetric key", compact(header("HS256", "key").json(), goodClaims().json(), hmacOf([]byte(strings.Repeat("s", 32)))),
-			[]object{jwk("key", []byte(strings.Repeat("s", 32)))}, false},
+		{"symmetric key of that id", edToken, []object{jwk("key", []byte(edKey().Public().(ed25519.PublicKey)))}, false},
 
 		{"after keys of unknown kinds", edToken, []object{
 			{"kty": "LWE", "kid": "key"}, {"kty": "OKP", "crv": "X25519", "kid": "key", "x": "AAAA"}, {"kid": "key"}, {}, nil,
@@ -72,25 +75,49 @@ func TestOnlyPublicSignatureKeysOfTheSetCount(t *testing.T) {
 				wantAccepted(t, v, bearer(c.token))
 				return
 			}
-			wantRefused(t, v, bearer(c.token), "")
+			wantRefused(t, v, bearer(c.token), "does not publish")
 		})
 	}
 }
 
-func TestConfigurationIsCheckedAtConstruction(t *testing.T) {
+func TestRejectsHMACSignedWithPublishedSymmetricKey(t *testing.T) {
+	secret := []byte(strings.Repeat("s", 32))
+	v := newVerifier(t, config(), &fakeIssuer{document: jwks(jwk("key", secret))}, newClock().now)
+	forged := compact(header("HS256", "key").json(), goodClaims().json(), hmacOf(secret))
+	wantRefused(t, v, bearer(forged), "algorithm is not accepted")
+}
+
+func TestConfigurationThatIsAccepted(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		change func(*identity.Config)
-		want   string // "" is accepted
 	}{
-		{"key set over https", func(*identity.Config) {}, ""},
-		{"key set at 127.0.0.1", func(c *identity.Config) { c.JWKSURL = "http://127.0.0.1:8080/keys" }, ""},
-		{"key set at 127.1.2.3", func(c *identity.Config) { c.JWKSURL = "http://127.1.2.3/keys" }, ""},
-		{"key set at ::1", func(c *identity.Config) { c.JWKSURL = "http://[::1]:8080/keys" }, ""},
-		{"issuer that is no URL, key set named", func(c *identity.Config) { c.Issuer = "issuer" }, ""},
-		{"discovery over https", func(c *identity.Config) { c.JWKSURL = "" }, ""},
-		{"discovery at 127.0.0.1", func(c *identity.Config) { c.JWKSURL, c.Issuer = "", "http://127.0.0.1:8080" }, ""},
+		{"key set over https", func(*identity.Config) {}},
+		{"key set at 127.0.0.1", func(c *identity.Config) { c.JWKSURL = "http://127.0.0.1:8080/keys" }},
+		{"key set at 127.1.2.3", func(c *identity.Config) { c.JWKSURL = "http://127.1.2.3/keys" }},
+		{"key set at ::1", func(c *identity.Config) { c.JWKSURL = "http://[::1]:8080/keys" }},
+		{"issuer that is no URL, key set named", func(c *identity.Config) { c.Issuer = "issuer" }},
+		{"discovery over https", func(c *identity.Config) { c.JWKSURL = "" }},
+		{"discovery at 127.0.0.1", func(c *identity.Config) { c.JWKSURL, c.Issuer = "", "http://127.0.0.1:8080" }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := config()
+			c.change(&cfg)
+			transport := &fakeIssuer{}
+			newVerifier(t, cfg, transport, newClock().now)
+			if transport.count() != 0 {
+				t.Error("the constructor went to the network")
+			}
+		})
+	}
+}
 
+func TestConfigurationIsRefusedAtConstruction(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*identity.Config)
+		want   string
+	}{
 		{"no issuer", func(c *identity.Config) { c.Issuer = "" }, "issuer is missing"},
 		{"no audience", func(c *identity.Config) { c.Audience = "" }, "audience is missing"},
 		{"key set over http", func(c *identity.Config) { c.JWKSURL = "http://issuer.example/keys" }, "must be https"},
@@ -114,18 +141,12 @@ func TestConfigurationIsCheckedAtConstruction(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := config()
 			c.change(&cfg)
-			transport := &fakeIssuer{}
-			_, err := identity.New(cfg, &http.Client{Transport: transport}, newClock().now)
-			switch {
-			case c.want == "" && err != nil:
-				t.Errorf("refused: %v", err)
-			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
-				t.Errorf("got %v, want %q", err, c.want)
-			case err != nil && strings.Contains(err.Error(), "secret"):
-				t.Errorf("the error repeats a password: %v", err)
+			_, err := identity.New(cfg, &http.Client{}, newClock().now)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("got %v, want %q", err, c.want)
 			}
-			if transport.count() != 0 {
-				t.Error("the constructor went to the network")
+			if strings.Contains(err.Error(), "secret") {
+				t.Errorf("the error repeats a password: %v", err)
 			}
 		})
 	}
@@ -212,9 +233,9 @@ func TestDiscoveryOfAnIssuerWithAPathAndASlash(t *testing.T) {
 	transport := roundTripFunc(func(r *http.Request) (*http.Response, error) {
 		switch r.URL.String() {
 		case "https://issuer.example/tenant/.well-known/openid-configuration":
-			return respond(http.StatusOK, strings.NewReader(object{"issuer": issuer, "jwks_uri": keysURL}.json())), nil
+			return respond(strings.NewReader(object{"issuer": issuer, "jwks_uri": keysURL}.json())), nil
 		case keysURL:
-			return respond(http.StatusOK, strings.NewReader(goodKeys())), nil
+			return respond(strings.NewReader(goodKeys())), nil
 		}
 		return nil, errors.New("no such address: " + r.URL.String())
 	})
@@ -302,15 +323,44 @@ func TestTheServersCertificateIsChecked(t *testing.T) {
 }
 
 func TestTheCallersClientIsLeftAsItWas(t *testing.T) {
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := &http.Client{Jar: jar, Timeout: time.Minute}
+	client := &http.Client{}
 	if _, err := identity.New(config(), client, newClock().now); err != nil {
 		t.Fatal(err)
 	}
-	if client.CheckRedirect != nil || client.Jar != jar || client.Timeout != time.Minute {
+	if client.CheckRedirect != nil {
 		t.Error("the client was changed")
 	}
+}
+
+func TestSlowIssuerIsBoundedInTime(t *testing.T) {
+	for name, transport := range map[string]roundTripFunc{
+		"no answer": func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		},
+		"a body that does not end": func(r *http.Request) (*http.Response, error) {
+			return respond(stalledBody{r.Context()}), nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				v := newVerifier(t, config(), transport, newClock().now)
+				began := time.Now()
+				value := bearer(token(goodClaims()))
+				_, err := v.Principal(t.Context(), value)
+				wantError(t, err, apikey.CodeUnavailable, "cannot be reached", value)
+				if took := time.Since(began); took != identity.FetchTimeout {
+					t.Errorf("it took %v, want %v", took, identity.FetchTimeout)
+				}
+			})
+		})
+	}
+}
+
+// stalledBody is a response that never gets any further.
+type stalledBody struct{ ctx context.Context }
+
+func (b stalledBody) Read([]byte) (int, error) {
+	<-b.ctx.Done()
+	return 0, b.ctx.Err()
 }

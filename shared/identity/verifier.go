@@ -49,10 +49,11 @@ type Config struct {
 	Audience string
 	// Claims tells which claims hold what; empty names are the defaults.
 	Claims ClaimNames
-	// OnFetchFailure, when not nil, is called after every failed fetch of the
-	// key set. It is for the log and an alarm: while keys are known, requests
-	// go on being answered and nothing else shows that keys which the issuer
-	// has withdrawn are still accepted.
+	// OnFetchFailure, when not nil, is called with the cause of every failed
+	// fetch of the key set, before the requests that wait for it go on. It is
+	// for the log and an alarm: while keys are known, requests go on being
+	// answered, and nothing else shows that keys which the issuer has withdrawn
+	// may still be accepted.
 	OnFetchFailure func(error)
 }
 
@@ -66,9 +67,8 @@ type Verifier struct {
 }
 
 // New makes a verifier and does no I/O: the issuer's keys are fetched when the
-// first token asks for them. client's transport and timeout are used, its
-// cookies are not, and redirects are refused. The error names every part of
-// the configuration that is wrong.
+// first token asks for them. client is used as it is, but for redirects, which
+// are refused. The error names every part of the configuration that is wrong.
 func New(cfg Config, client *http.Client, now func() time.Time) (*Verifier, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func New(cfg Config, client *http.Client, now func() time.Time) (*Verifier, erro
 		claims:     cfg.Claims.withDefaults(),
 		algorithms: algorithms(),
 		keys: &keySet{
-			fetch:     newSource(cfg, client).fetch,
+			fetch:     newSource(client, cfg.Issuer, cfg.JWKSURL).fetch,
 			now:       now,
 			onFailure: cfg.OnFetchFailure,
 		},
@@ -90,7 +90,7 @@ func New(cfg Config, client *http.Client, now func() time.Time) (*Verifier, erro
 	}, nil
 }
 
-func (c Config) validate() error {
+func (c *Config) validate() error {
 	var problems []error
 	if c.Issuer == "" {
 		problems = append(problems, errors.New("identity: the issuer is missing"))

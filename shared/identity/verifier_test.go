@@ -226,7 +226,7 @@ func TestRejectsKeyUsedWithAnotherAlgorithm(t *testing.T) {
 		{"EC key with EdDSA", "EdDSA", "ec", ecdsaOf(ecKey(), crypto.SHA256)},
 		{"RSA key with ES256", "ES256", "rsa", pkcs1(rsaKey(), crypto.SHA256)},
 		{"Ed25519 key with ES256", "ES256", "ed", eddsa(edKey())},
-		{"RS256 signature labelled EdDSA", "EdDSA", "rsa", pkcs1(rsaKey(), crypto.SHA256)},
+		{"RS256 signature labeled EdDSA", "EdDSA", "rsa", pkcs1(rsaKey(), crypto.SHA256)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			forged := compact(header(c.algorithm, c.kid).json(), goodClaims().json(), c.sign)

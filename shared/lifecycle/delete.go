@@ -59,10 +59,7 @@ func deletedBy(result store.Result) Deleted {
 // repair brings the owner's secret to the ring. What it cannot do now changes
 // no answer: the next repair does it.
 func (s *Service) repair(ctx context.Context, owner apikey.Owner) {
-	err := s.Vault.Repair(ctx, func(ctx context.Context) (apikey.Ring, error) {
-		return s.Rings.Ring(ctx, owner.Locator())
-	})
-	if err != nil {
+	if err := s.Vault.Repair(ctx, s.Rings.Reader(owner)); err != nil {
 		s.Log.WarnContext(ctx, "the secret is not repaired yet", "owner", owner.Locator().String(), "error", err)
 	}
 }

@@ -53,6 +53,11 @@ func (s *Store) Ring(ctx context.Context, locator apikey.Locator) (apikey.Ring, 
 	return ringOf(out.Item, locator)
 }
 
+// Reader is Ring for one owner.
+func (s *Store) Reader(owner apikey.Owner) func(context.Context) (apikey.Ring, error) {
+	return func(ctx context.Context) (apikey.Ring, error) { return s.Ring(ctx, owner.Locator()) }
+}
+
 // ringOf decodes a ring and makes sure that it is the one that was asked for: a
 // locator is a hash, and an owner must never act on a ring that is not theirs.
 func ringOf(attributes item, locator apikey.Locator) (apikey.Ring, error) {

@@ -1,0 +1,57 @@
+package apikey_test
+
+import (
+	"regexp"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/userapikey/service/shared/apikey"
+)
+
+func TestRedactFindsCredentialsWhereverTheyStand(t *testing.T) {
+	const c = sampleText
+	for _, test := range []struct{ name, text, want string }{
+		{"alone", c, redacted},
+		{"in a sentence", "the key " + c + ", which", "the key " + redacted + ", which"},
+		{"twice", c + " and " + c, redacted + " and " + redacted},
+		{"side by side", c + c, redacted + redacted},
+		{"in JSON", `{"credential":"` + c + `"}`, `{"credential":"` + redacted + `"}`},
+		{"in JSON in JSON", `"{\"credential\":\"` + c + `\"}"`, `"{\"credential\":\"` + redacted + `\"}"`},
+		{"in a query", "https://example.com/?key=" + c + "&x=1", "https://example.com/?key=" + redacted + "&x=1"},
+		{"in a header", "Authorization: Bearer " + c + "\r\n", "Authorization: Bearer " + redacted + "\r\n"},
+		{"right after other characters", "xx" + c, "xx" + redacted},
+		{"on a line of many", "a\n" + c + "\nb", "a\n" + redacted + "\nb"},
+		{"among bytes that are no text", "\xff" + c + "\xfe", "\xff" + redacted + "\xfe"},
+		{"after its own prefix", "cpdk_ " + c, "cpdk_ " + redacted},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := apikey.Redact(test.text); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestRedactLeavesOtherTextsAsTheyAre(t *testing.T) {
+	for _, text := range []string{"", "no key here", "cpd-apikey-IBMid-1-2026-11-03T12:00:00.000Z", redacted, "\xff\x00"} {
+		if got := apikey.Redact(text); got != text {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+}
+
+func TestRedactLeavesNoCredentialInAnyText(t *testing.T) {
+	pattern := regexp.MustCompile(apikey.CredentialPattern)
+	rapid.Check(t, func(t *rapid.T) {
+		text := ""
+		for range rapid.IntRange(0, 3).Draw(t, "credentials") {
+			credential := newCredential(t, apikey.Locator(someBytes(16).Draw(t, "locator")), someID().Draw(t, "id"), [32]byte(someBytes(32).Draw(t, "secret")))
+			text += rapid.String().Draw(t, "before") + credential.Reveal()
+		}
+		text += rapid.String().Draw(t, "after")
+		if redacted := apikey.Redact(text); pattern.MatchString(redacted) {
+			t.Errorf("left in %q", redacted)
+		}
+	})
+}

@@ -1,0 +1,156 @@
+package lifecycle_test
+
+import (
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/awstest"
+	"github.com/userapikey/service/shared/lifecycle"
+	"github.com/userapikey/service/shared/store"
+	"github.com/userapikey/service/shared/store/storetest"
+	"github.com/userapikey/service/shared/vault"
+	"github.com/userapikey/service/shared/vault/vaulttest"
+)
+
+// world is the service on engines in memory.
+type world struct {
+	*lifecycle.Service
+	t       testing.TB
+	table   *storetest.Engine
+	secrets *vaulttest.Engine
+	owner   apikey.Owner
+}
+
+func newWorld(t testing.TB) *world {
+	w := &world{t: t, table: storetest.NewEngine(), secrets: vaulttest.NewEngine(), owner: storetest.NewOwner(t)}
+	w.Service = &lifecycle.Service{
+		Rings:  store.New(w.table.Client(), storetest.Table, time.Now, rand.Reader),
+		Vault:  vault.New(w.secrets.Client(), "test", time.Now),
+		Now:    time.Now,
+		Random: rand.Reader,
+		Log:    slog.New(slog.DiscardHandler),
+	}
+	return w
+}
+
+func (w *world) request(idempotencyKey string) apikey.ChangeRequest {
+	return apikey.ChangeRequest{
+		Owner:          w.owner,
+		Actor:          apikey.Actor{Kind: apikey.ActorUser, ID: w.owner.IAMID},
+		CorrelationID:  "request-1",
+		IdempotencyKey: idempotencyKey,
+	}
+}
+
+func (w *world) create() lifecycle.Issued {
+	w.t.Helper()
+	return w.issued(w.Create(w.t.Context(), w.request("")))
+}
+
+func (w *world) rotate() lifecycle.Issued {
+	w.t.Helper()
+	return w.issued(w.Rotate(w.t.Context(), w.request("")))
+}
+
+func (w *world) issued(issued lifecycle.Issued, err error) lifecycle.Issued {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return issued
+}
+
+func (w *world) ring() apikey.Ring {
+	w.t.Helper()
+	ring, err := w.Rings.Ring(w.t.Context(), w.owner.Locator())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return ring
+}
+
+// noFaults lets all calls pass again and forgets those that were made.
+func (w *world) noFaults() {
+	for _, transport := range []*awstest.Transport{w.table.Transport, w.secrets.Transport} {
+		transport.SetFault(nil)
+		transport.TakeCalls()
+	}
+}
+
+// repair is the repair of a day later: what is under way now is abandoned then.
+func (w *world) repair() {
+	w.t.Helper()
+	w.noFaults()
+	tomorrow := func() time.Time { return time.Now().Add(24 * time.Hour) }
+	if err := vault.New(w.secrets.Client(), "test", tomorrow).Repair(w.t.Context(), w.Rings.Reader(w.owner)); err != nil {
+		w.t.Fatalf("repair: %v", err)
+	}
+}
+
+func (w *world) checkSecret() {
+	w.t.Helper()
+	if err := w.secretAgrees(); err != nil {
+		w.t.Error(err)
+	}
+}
+
+// secretAgrees tells whether the owner's secret is what the ring says:
+// AWSCURRENT on the Active key's version, which holds a credential that the
+// ring's digest knows, and no label of a key left.
+func (w *world) secretAgrees() error {
+	ring := w.ring()
+	if ring.Active == nil {
+		return nil
+	}
+	labels := w.secrets.Labels(ring.SecretARN)
+	if labels["AWSCURRENT"] != ring.Active.VersionID {
+		return fmt.Errorf("AWSCURRENT is on %q, the Active key's version is %q", labels["AWSCURRENT"], ring.Active.VersionID)
+	}
+	for label := range labels {
+		if _, err := apikey.ParseUUID(label); err == nil {
+			return fmt.Errorf("the label %s was left behind", label)
+		}
+	}
+	credential, err := apikey.ParseCredential(w.secrets.Value(ring.SecretARN, ring.Active.VersionID))
+	if err != nil || !credential.Digest().Equal(ring.Active.Digest) {
+		return fmt.Errorf("the Active key's material is not in Secrets Manager: %w", err)
+	}
+	return nil
+}
+
+func outcomes(workers int, work func(int) error) map[apikey.Code]int {
+	var group sync.WaitGroup
+	codes := make([]apikey.Code, workers)
+	for i := range workers {
+		group.Go(func() { codes[i] = apikey.CodeOf(work(i)) })
+	}
+	group.Wait()
+	counts := map[apikey.Code]int{}
+	for _, code := range codes {
+		counts[code]++
+	}
+	return counts
+}
+
+// during makes the change happen just before a call of the operation is carried
+// out for the first time.
+func during(operation string, change func()) awstest.Fault {
+	var once sync.Once
+	return func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+		if call.Operation == operation {
+			once.Do(change)
+		}
+		return next()
+	}
+}
+
+func count(calls []string, operation string) int {
+	return len(slices.DeleteFunc(slices.Clone(calls), func(call string) bool { return call != operation }))
+}
