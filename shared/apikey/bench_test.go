@@ -8,11 +8,14 @@ import (
 
 // BenchmarkParseCredential is the cost of refusing a typo, and of accepting.
 func BenchmarkParseCredential(b *testing.B) {
-	for name, text := range map[string]string{"good": sampleText, "typo": sampleText[:97] + "0"} {
-		b.Run(name, func(b *testing.B) {
+	for _, c := range []struct {
+		name, text string
+		accepted   bool
+	}{{"good", sampleText, true}, {"typo", sampleText[:97] + "0", false}} {
+		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := apikey.ParseCredential(text); (err == nil) != (name == "good") {
+				if _, err := apikey.ParseCredential(c.text); (err == nil) != c.accepted {
 					b.Fatal(err)
 				}
 			}
@@ -38,11 +41,11 @@ func BenchmarkDigest(b *testing.B) {
 
 // BenchmarkRedact is the cost of a log line's text without a credential and with one.
 func BenchmarkRedact(b *testing.B) {
-	for name, text := range map[string]string{"without": "answered in 12 ms with 200", "with": "unknown field " + sampleText} {
-		b.Run(name, func(b *testing.B) {
+	for _, c := range []struct{ name, text string }{{"without", "answered in 12 ms with 200"}, {"with", "unknown field " + sampleText}} {
+		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				apikey.Redact(text)
+				apikey.Redact(c.text)
 			}
 		})
 	}

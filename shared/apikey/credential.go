@@ -55,21 +55,22 @@ func (d Digest) Equal(other Digest) bool { return subtle.ConstantTimeCompare(d[:
 // under every formatting verb and encoder; [Credential.Reveal] is the one way
 // to its text. The zero value is no credential.
 type Credential struct {
-	// A pointer, because fmt prints the fields of an unexported struct field by
-	// reflection, without asking the type: it then shows an address.
 	parts *credentialParts
 }
 
+// The secret is behind two pointers, because fmt prints what is in an
+// unexported field by reflection, without asking the type. It follows one
+// pointer when the verb is bad, and never a second: it shows an address.
 type credentialParts struct {
 	locator Locator
 	keyID   KeyID
-	secret  [32]byte
+	secret  *[32]byte
 }
 
 // NewCredential makes the credential of a new key from 32 bytes of random. It
 // fails only when random does.
 func NewCredential(locator Locator, id KeyID, random io.Reader) (Credential, error) {
-	parts := &credentialParts{locator: locator, keyID: id}
+	parts := &credentialParts{locator: locator, keyID: id, secret: new([32]byte)}
 	if _, err := io.ReadFull(random, parts.secret[:]); err != nil {
 		return Credential{}, err
 	}
@@ -96,7 +97,7 @@ func ParseCredential(text string) (Credential, error) {
 	if !ok {
 		return Credential{}, ErrCredentialMalformed
 	}
-	parts := &credentialParts{locator: Locator(address[:16]), keyID: KeyID(address[16:]), secret: secret}
+	parts := &credentialParts{locator: Locator(address[:16]), keyID: KeyID(address[16:]), secret: &secret}
 	if !parts.keyID.wellFormed() {
 		return Credential{}, ErrCredentialMalformed
 	}
@@ -118,7 +119,7 @@ func (c Credential) Reveal() string {
 	encodeBlock62(&block, address)
 	text = append(text, block[:]...)
 	text = append(text, '_')
-	encodeBlock62(&block, c.parts.secret)
+	encodeBlock62(&block, *c.parts.secret)
 	text = append(text, block[:]...)
 	return string(text) + checksum(string(text))
 }

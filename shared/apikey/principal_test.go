@@ -10,8 +10,8 @@ import (
 
 func TestRolesPermitWhatTheTableSaysAndNothingElse(t *testing.T) {
 	for _, c := range []struct {
-		name                                   string
-		roles                                  []apikey.Role
+		name                                  string
+		roles                                 []apikey.Role
 		managesKeys, runsJobs, ofEveryAccount bool
 	}{
 		{"administrator", []apikey.Role{"Administrator"}, true, false, false},

@@ -1,0 +1,71 @@
+# The commands of this project. `make help` lists them.
+
+GO     ?= go
+PYTHON ?= python3
+
+# MiniStack's port; the issuer of tokens has the next.
+PORT ?= 4566
+# The processor that `make build` builds for: arm64 or amd64.
+ARCH ?= arm64
+# Set to end `make run` after the walk-through.
+ONCE ?=
+# The local stack's folder.
+STACK ?= build/stack
+
+# When the person began to wait.
+STARTED_AT := $(shell date +%s)
+
+FUNCTIONS := $(patsubst functions/%/bootstrap/main.go,%,$(wildcard functions/*/bootstrap/main.go))
+LAMBDA_BUILD := CGO_ENABLED=0 $(GO) build -tags lambda.norpc -trimpath -ldflags "-s -w"
+HOST_BUILD := CGO_ENABLED=0 $(GO) build -trimpath -o
+ISSUER_BUILD := CGO_ENABLED=0 $(GO) build -C localstack/issuer -trimpath -o
+
+.DEFAULT_GOAL := help
+# The go command's own cache knows what is out of date.
+.PHONY: help build build-local run up down clean have-go have-python startable
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  PORT=$(PORT)  MiniStack's port, the issuer has the next    ARCH=$(ARCH)  what build builds for"
+
+build: have-go ## build every function for AWS into build/lambda (ARCH=arm64 or amd64)
+	@for function in $(FUNCTIONS); do \
+		echo "  building $$function for linux/$(ARCH)"; \
+		GOOS=linux GOARCH=$(ARCH) $(LAMBDA_BUILD) -o build/lambda/$$function/bootstrap ./functions/$$function/bootstrap || exit 1; \
+	done
+
+build-local: have-go ## build the functions and the local tools for this machine
+	@for function in $(FUNCTIONS); do \
+		echo "  building $$function"; \
+		$(LAMBDA_BUILD) -o build/local/$$function/bootstrap ./functions/$$function/bootstrap || exit 1; \
+	done
+	@echo "  building the issuer, token and walkthrough"
+	@$(HOST_BUILD) build/walkthrough ./localstack/walkthrough
+	@$(ISSUER_BUILD) ../../build/issuer ./cmd/issuer
+	@$(ISSUER_BUILD) ../../build/token ./cmd/token
+
+run: startable build-local ## start everything, walk through the main job, serve until Ctrl-C (ONCE=1: end then)
+	@exec $(PYTHON) localstack/stack.py run --dir $(STACK) --port $(PORT) --started-at $(STARTED_AT) $(if $(ONCE),--once)
+
+up: startable build-local ## start the same in the background, or deploy to it again; writes build/local.env
+	@exec $(PYTHON) localstack/stack.py up --dir $(STACK) --port $(PORT)
+
+down: have-python ## stop what up started and remove what it left
+	@exec $(PYTHON) localstack/stack.py down --dir $(STACK)
+
+clean: down ## remove everything that was built or installed here
+	@rm -rf build .venv
+
+have-go:
+	@command -v $(GO) >/dev/null || { echo "Go is missing; install it from https://go.dev/dl (see go.mod for the version)." >&2; exit 1; }
+
+have-python:
+	@command -v $(PYTHON) >/dev/null || { echo "Python is missing; the local stack needs Python 3.11 or newer as $(PYTHON)." >&2; exit 1; }
+
+# Before anything is built, so that nobody waits for the build only to be refused.
+startable: have-python
+	@$(PYTHON) localstack/stack.py check --dir $(STACK) --port $(PORT)
+
+# Tests and checks.
+include checks.mk

@@ -1,0 +1,68 @@
+# Tests and checks; the Makefile includes this file.
+
+# Every Go module but the tools' own, whose code is not ours.
+MODULES := $(shell find . -name go.mod -not -path './tools/*' -not -path './build/*' -not -path './.*/*' | xargs -n 1 dirname | sort)
+GO_TOOL := $(GO) tool -modfile="$(CURDIR)/tools/go.mod"
+
+# How long each fuzz test runs.
+FUZZTIME ?= 20s
+# Another address of the vulnerability database, such as a mirror.
+GOVULNDB ?=
+
+# For the scripts in tools/.
+export GO
+
+.PHONY: test fuzz lint vulncheck drift
+
+test: build-local ## run every test: units, properties, contracts, then end to end on a stack of its own
+	@exec $(PYTHON) tools/run_tests.py $(MODULES)
+
+fuzz: have-go ## run each fuzz test for FUZZTIME (20s)
+	@for module in $(MODULES); do \
+		tests=$$(cd $$module && $(GO) test -list '^Fuzz' ./...) || { echo "$$tests"; exit 1; }; \
+		echo "$$tests" | awk '/^Fuzz/ { names = names " " $$1 } /^ok/ { if (names) print $$2 names; names = "" }' | \
+		while read -r package names; do \
+			for name in $$names; do \
+				echo "== $$package $$name"; \
+				(cd $$module && $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$package </dev/null) || exit 1; \
+			done; \
+		done || exit 1; \
+	done
+
+lint: have-go .venv/sam/complete ## check style, layering and the template
+	@status=0; \
+	for module in $(MODULES); do \
+		echo "== golangci-lint, $$module"; \
+		(cd $$module && $(GO_TOOL) golangci-lint run ./...) || status=1; \
+	done; \
+	echo "== layout"; \
+	$(PYTHON) tools/layout.py $(MODULES) || status=1; \
+	echo "== sam validate --lint"; \
+	HOME="$(CURDIR)/.venv/sam" SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam validate --lint --template-file template.yaml || status=1; \
+	exit $$status
+
+# The stamp is made last, so that an installation that was broken off is repeated.
+.venv/sam/complete: tools/requirements-sam.txt | have-python
+	@echo "Installing SAM CLI into .venv/sam (once)"
+	@rm -rf .venv/sam
+	@$(PYTHON) -m venv .venv/sam
+	@.venv/sam/bin/python -m pip install --quiet --no-input --disable-pip-version-check --requirement $<
+	@touch $@
+
+# Status 3 is a vulnerability; no way to the database is not one.
+vulncheck: have-go ## look for known vulnerabilities in what is linked (GOVULNDB names a mirror)
+	@mkdir -p build
+	@for module in $(MODULES); do \
+		echo "== govulncheck, $$module"; \
+		$(GO_TOOL) govulncheck $(if $(GOVULNDB),-db "$(GOVULNDB)") -C $$module ./... 2>build/vulncheck.log && continue; \
+		status=$$?; \
+		if grep -Eq '^govulncheck: (fetching vulnerabilities|creating client):' build/vulncheck.log; then \
+			echo "vulnerability check NOT run: the database is out of reach"; \
+			exit 0; \
+		fi; \
+		cat build/vulncheck.log >&2; \
+		exit $$status; \
+	done
+
+drift: have-go ## check that what is generated is what the sources generate
+	@$(PYTHON) tools/drift.py $(MODULES) tools

@@ -1,0 +1,100 @@
+import io
+import os
+import shutil
+import tempfile
+import types
+import unittest
+import zipfile
+
+from console import Failure
+
+try:
+    import deploy
+except ImportError:
+    deploy = None  # not in the virtual environment of the local stack
+
+TEMPLATE = """
+Parameters:
+  IssuerUrl: { Type: String }
+  Unrelated: { Type: String, Default: x }
+Resources:
+  ViewFunction:
+    Type: AWS::Serverless::Function
+    Properties: { CodeUri: build/lambda/view, Role: !GetAtt Role.Arn }
+"""
+
+
+@unittest.skipIf(deploy is None, "boto3 is not installed")
+class DeployTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder, True)
+        self.write("template.yaml", TEMPLATE)
+
+    def write(self, name, content):
+        path = os.path.join(self.folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as file:
+            file.write(content)
+        return path
+
+    def deployment(self):
+        return deploy.Deployment(types.SimpleNamespace(
+            template=os.path.join(self.folder, "template.yaml"), code=os.path.join(self.folder, "local"),
+            endpoint="http://127.0.0.1:1", issuer="http://127.0.0.1:2", env_file=os.path.join(self.folder, "env")))
+
+    def test_the_same_files_are_the_same_archive(self):
+        bootstrap = self.write("local/view/bootstrap", "code")
+        os.chmod(bootstrap, 0o755)
+        first = self.deployment()._zip("ViewFunction", "build/lambda/view")
+        os.utime(bootstrap, (1, 1))
+        self.assertEqual(first, self.deployment()._zip("ViewFunction", "./build/lambda/view/"))
+        entry = zipfile.ZipFile(io.BytesIO(first)).getinfo("bootstrap")
+        self.assertEqual(entry.external_attr >> 16, 0o755)
+
+    def test_code_that_was_not_built_is_said_clearly(self):
+        with self.assertRaisesRegex(Failure, "make build-local"):
+            self.deployment()._zip("ViewFunction", "build/lambda/view")
+        with self.assertRaisesRegex(Failure, "CodeUri elsewhere"):
+            self.deployment()._zip("ViewFunction", "elsewhere")
+
+    def test_a_template_that_is_not_yaml_is_said_clearly(self):
+        self.write("template.yaml", "a: [")
+        with self.assertRaisesRegex(Failure, "not YAML"):
+            self.deployment()
+
+    def test_only_declared_parameters_are_given(self):
+        self.assertEqual(self.deployment()._parameters(),
+                         [{"ParameterKey": "IssuerUrl", "ParameterValue": "http://127.0.0.1:2"}])
+
+    def test_variables_are_named_after_functions(self):
+        for logical_id, variable in {
+            "AuthorizerFunction": "AUTHORIZER_FUNCTION",
+            "DailySweepFunction": "DAILY_SWEEP_FUNCTION",
+            "Relay": "RELAY_FUNCTION",
+        }.items():
+            self.assertEqual(deploy.function_variable(logical_id), variable)
+
+    def test_settings_name_what_the_stack_has(self):
+        deployment = self.deployment()
+        outputs = [{"OutputKey": "TableName", "OutputValue": "table-1"}]
+        deployment.cloudformation = types.SimpleNamespace(
+            describe_stacks=lambda StackName: {"Stacks": [{"Outputs": outputs}]})
+        deployed = {
+            "Api": ("AWS::ApiGateway::RestApi", "abc"),
+            "ApiliveStage": ("AWS::ApiGateway::Stage", "live"),
+            "ViewFunction": ("AWS::Lambda::Function", "view-1"),
+        }
+        settings = deployment._settings(deployed)
+        self.assertEqual(settings["API_URL"], "http://127.0.0.1:1/restapis/abc/live/_user_request_")
+        self.assertEqual((settings["TABLE_NAME"], settings["VIEW_FUNCTION"]), ("table-1", "view-1"))
+        self.assertNotIn("EVENT_BUS_NAME", settings)
+        deployed["Bus"] = ("AWS::Events::EventBus", "bus-1")
+        self.assertEqual(deployment._settings(deployed)["EVENT_BUS_NAME"], "bus-1")
+        outputs.clear()
+        with self.assertRaisesRegex(Failure, "no output TableName"):
+            deployment._settings(deployed)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,75 @@
+package e2e
+
+import (
+	"bufio"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// stack is the environment file's content.
+var stack map[string]string
+
+func TestMain(m *testing.M) {
+	file := os.Getenv("LOCAL_ENV")
+	if file == "" {
+		fmt.Println("end-to-end tests NOT run: LOCAL_ENV names no stack; make test starts one")
+		return
+	}
+	var err error
+	if stack, err = readEnvironment(file); err == nil {
+		err = reachable(stack["API_URL"])
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "end-to-end tests cannot run:", err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+func readEnvironment(path string) (map[string]string, error) {
+	file, err := os.Open(path) //nolint:gosec // the person who runs the tests names it
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	values := map[string]string{}
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		if name, value, ok := strings.Cut(lines.Text(), "="); ok {
+			values[name] = value
+		}
+	}
+	for _, name := range []string{"API_URL", "AWS_ENDPOINT_URL", "AWS_REGION", "TABLE_NAME", "ISSUER_URL", "AUTHORIZER_FUNCTION"} {
+		if values[name] == "" {
+			return nil, fmt.Errorf("%s does not say %s", path, name)
+		}
+	}
+	return values, nil
+}
+
+func reachable(url string) error {
+	client := http.Client{Timeout: 10 * time.Second}
+	response, err := client.Get(url + "/v1/user-api-keys")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusUnauthorized {
+		return fmt.Errorf("%s answers %s to a request without a token", url, response.Status)
+	}
+	return nil
+}
+
+// getenv is the environment of an SDK client of the stack's emulator.
+func getenv(name string) string {
+	switch value := stack[name]; {
+	case value != "":
+		return value
+	case name == "AWS_ACCESS_KEY_ID" || name == "AWS_SECRET_ACCESS_KEY":
+		return "test"
+	}
+	return ""
+}

@@ -1,0 +1,92 @@
+package e2e
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/rand"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+
+	"github.com/userapikey/service/shared/awsclient"
+	"github.com/userapikey/service/shared/store"
+	"github.com/userapikey/service/shared/store/storetest"
+)
+
+// What the store promises holds on the deployed table too.
+func TestStoreOnTheDeployedTable(t *testing.T) {
+	client := dynamodb.NewFromConfig(awsclient.Config(getenv, "dynamodb"))
+	storetest.Suite(t, func(_ *testing.T, now func() time.Time) *store.Store {
+		return store.New(client, stack["TABLE_NAME"], now, rand.Reader)
+	})
+}
+
+func secrets() *secretsmanager.Client {
+	return secretsmanager.NewFromConfig(awsclient.Config(getenv, "secretsmanager"))
+}
+
+// checkSecret checks that AWSCURRENT of the owner's secret is the credential
+// that authorizes jobs.
+func checkSecret(t *testing.T, owner, runner *user) string {
+	t.Helper()
+	decision := runner.call("POST", "/v1/job-authorizations", jobRequest(map[string]any{
+		"owner": map[string]string{"accountId": owner.owner.AccountID, "iamId": owner.owner.IAMID},
+	})).want(t, 200)
+	value, err := secrets().GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: &decision.Secret.ARN})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *value.VersionId != decision.Secret.VersionID || !runner.authorize(*value.SecretString).Allowed {
+		t.Error("AWSCURRENT is not the Active key's credential")
+	}
+	return decision.Secret.ARN
+}
+
+func TestConsumersOfTheSecretGetTheActiveKey(t *testing.T) {
+	ada, runner := newUser(t, "Administrator"), newUser(t, "JobRunner")
+	ada.create().want(t, 201)
+	arn := checkSecret(t, ada, runner)
+	ada.rotate().want(t, 201)
+	if again := checkSecret(t, ada, runner); again != arn {
+		t.Errorf("the rotation moved the secret from %s to %s", arn, again)
+	}
+	ada.deleteAll().want(t, 200)
+	_, err := secrets().GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: &arn})
+	if _, gone := errors.AsType[*types.ResourceNotFoundException](err); !gone {
+		t.Errorf("the secret of deleted keys: %v", err)
+	}
+}
+
+// Cold starts and deployments pay for size: every function's code, compressed,
+// is at most 5 MiB.
+func TestFunctionsAreSmall(t *testing.T) {
+	const most = 5 << 20
+	bootstraps, err := filepath.Glob("../../build/local/*/bootstrap")
+	if err != nil || len(bootstraps) == 0 {
+		t.Fatalf("no function is built: %v", err)
+	}
+	for _, path := range bootstraps {
+		content, err := os.ReadFile(path) //nolint:gosec // of this checkout
+		if err != nil {
+			t.Fatal(err)
+		}
+		var compressed bytes.Buffer
+		writer := gzip.NewWriter(&compressed)
+		if _, err := writer.Write(content); err != nil {
+			t.Fatal(err)
+		}
+		if err := writer.Close(); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s: %d KiB compressed", filepath.Base(filepath.Dir(path)), compressed.Len()>>10)
+		if compressed.Len() > most {
+			t.Errorf("%s is %d bytes compressed", path, compressed.Len())
+		}
+	}
+}

@@ -1,0 +1,101 @@
+package apikey_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/userapikey/service/shared/apikey"
+)
+
+// TestOperationsShareNoMemory: whatever is done to what an operation returned,
+// the old ring stays as it was, and so does the other thing that it returned.
+func TestOperationsShareNoMemory(t *testing.T) {
+	gone, _ := ringOf(t, 2).DeleteAll(at(later))
+	for _, c := range []struct {
+		operation operation
+		ring      apikey.Ring
+	}{
+		{create, apikey.Ring{Owner: ada}},
+		{create, gone},
+		{rotate, ringOf(t, 1)},
+		{rotate, ringOf(t, 4)},
+		{deleteKey("delete the oldest", id(1)), ringOf(t, 4)},
+		{deleteKey("delete one in the middle", id(2)), ringOf(t, 4)},
+		{deleteKey("delete the newest", id(3)), ringOf(t, 4)},
+		{deleteAll, ringOf(t, 4)},
+		{deleteAll, ringOf(t, 21)},
+	} {
+		t.Run(c.operation.name, func(t *testing.T) {
+			// Room after the lists is where an append would write.
+			ring := c.ring
+			ring.PhasedOut = roomy(ring.PhasedOut)
+			ring.Deleted = roomy(ring.Deleted)
+			before := deepCopy(ring)
+
+			next, event, err := c.operation.do(ring)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantSame(t, "the operation changed the old ring", before, ring)
+
+			nextBefore := deepCopy(next)
+			for i := range event.Keys[:cap(event.Keys)] {
+				event.Keys[:cap(event.Keys)][i] = apikey.Key{Name: "scribbled"}
+			}
+			wantSame(t, "the new ring shares memory with the event", nextBefore, next)
+
+			scribble(&next)
+			wantSame(t, "the old ring shares memory with what was returned", before, ring)
+		})
+	}
+}
+
+// roomy is the list with two more places, which are not empty.
+func roomy[T any](list []T) []T {
+	more := make([]T, len(list)+2)
+	copy(more, list)
+	return more[:len(list)]
+}
+
+// deepCopy copies the ring with the room after its lists.
+func deepCopy(r apikey.Ring) apikey.Ring {
+	if r.Active != nil {
+		r.Active = new(*r.Active)
+	}
+	r.PhasedOut = copyWithRoom(r.PhasedOut)
+	r.Deleted = copyWithRoom(r.Deleted)
+	return r
+}
+
+func copyWithRoom[T any](list []T) []T {
+	whole := make([]T, cap(list))
+	copy(whole, list[:cap(list)])
+	return whole[:len(list)]
+}
+
+// scribble overwrites everything that the ring reaches, room included.
+func scribble(r *apikey.Ring) {
+	if r.Active != nil {
+		*r.Active = apikey.Key{Name: "scribbled"}
+	}
+	for i := range r.PhasedOut[:cap(r.PhasedOut)] {
+		r.PhasedOut[:cap(r.PhasedOut)][i] = apikey.Key{Name: "scribbled"}
+	}
+	for i := range r.Deleted[:cap(r.Deleted)] {
+		r.Deleted[:cap(r.Deleted)][i] = apikey.DeletedKey{VersionID: "scribbled"}
+	}
+}
+
+func wantSame(t *testing.T, complaint string, before, after apikey.Ring) {
+	t.Helper()
+	for _, diff := range []string{
+		cmp.Diff(before, after, emptyIsNil),
+		cmp.Diff(before.PhasedOut[:cap(before.PhasedOut)], after.PhasedOut[:cap(after.PhasedOut)], emptyIsNil),
+		cmp.Diff(before.Deleted[:cap(before.Deleted)], after.Deleted[:cap(after.Deleted)], emptyIsNil),
+	} {
+		if diff != "" {
+			t.Errorf("%s (-before +after):\n%s", complaint, diff)
+		}
+	}
+}
