@@ -51,7 +51,7 @@ class StackFolder:
         """Ends the turn. The lock's file stays only as long as there is a stack to guard."""
         if self._lock is None:
             return
-        if not os.path.isdir(self.path):
+        if not os.path.exists(self._record_path):
             os.remove(self._lock_path)
         self._lock.close()
         self._lock = None

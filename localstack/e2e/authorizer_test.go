@@ -1,12 +1,12 @@
 package e2e
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,12 +15,11 @@ import (
 	"github.com/userapikey/service/shared/awsclient"
 )
 
-// invoke calls the authorizer directly, as a job runner inside AWS does.
-func invoke(t *testing.T, request string) (reply, bool) {
+// callLambda sends a signed request to the emulator's Lambda API.
+func callLambda(t *testing.T, method, path, body string) (*http.Response, []byte) {
 	t.Helper()
 	config := awsclient.Config(getenv, "lambda")
-	url := stack["AWS_ENDPOINT_URL"] + "/2015-03-31/functions/" + stack["AUTHORIZER_FUNCTION"] + "/invocations"
-	call, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader([]byte(request)))
+	call, err := http.NewRequestWithContext(t.Context(), method, stack["AWS_ENDPOINT_URL"]+"/2015-03-31/functions/"+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +27,7 @@ func invoke(t *testing.T, request string) (reply, bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum := sha256.Sum256([]byte(request))
+	sum := sha256.Sum256([]byte(body))
 	if err := v4.NewSigner().SignHTTP(t.Context(), credentials, call, hex.EncodeToString(sum[:]), "lambda", config.Region, time.Now()); err != nil {
 		t.Fatal(err)
 	}
@@ -39,9 +38,16 @@ func invoke(t *testing.T, request string) (reply, bool) {
 	defer func() { _ = response.Body.Close() }()
 	content, err := io.ReadAll(response.Body)
 	if err != nil || response.StatusCode != http.StatusOK {
-		t.Fatalf("the invocation: %s %s %v", response.Status, content, err)
+		t.Fatalf("%s %s: %s %s %v", method, path, response.Status, content, err)
 	}
-	r := reply{status: response.StatusCode, body: string(content)}
+	return response, content
+}
+
+// invoke calls the authorizer directly, as a job runner inside AWS does.
+func invoke(t *testing.T, request string) (r reply, failed bool) {
+	t.Helper()
+	response, content := callLambda(t, http.MethodPost, stack["AUTHORIZER_FUNCTION"]+"/invocations", request)
+	r = reply{status: response.StatusCode, body: string(content)}
 	if err := json.Unmarshal(content, &r); err != nil {
 		t.Fatal(err)
 	}
