@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda/messages"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/httpapi"
@@ -68,27 +69,44 @@ func (h *Handler) webhook(ctx context.Context, r *httpapi.Request) (httpapi.Resp
 // governed by IAM, and may ask about every account; callerAccountId narrows the
 // question to one.
 type directBody struct {
-	requestBody     `json:",inline"`
-	CallerAccountID *string `json:"callerAccountId"`
+	requestBody
+	CallerAccountID jsontext.Value `json:"callerAccountId"`
+}
+
+// caller is who asks. A callerAccountId that is there but names no account is
+// refused: it must not widen the question to every account.
+func (b directBody) caller() (jobauth.Caller, error) {
+	if b.CallerAccountID == nil {
+		return jobauth.Caller{Platform: true}, nil
+	}
+	var accountID *string
+	if err := json.Unmarshal(b.CallerAccountID, &accountID); err != nil || accountID == nil || *accountID == "" {
+		return jobauth.Caller{}, apikey.Invalid("callerAccountId", "must be an account's id")
+	}
+	return jobauth.Caller{AccountID: *accountID}, nil
 }
 
 func (h *Handler) direct(ctx context.Context, payload []byte) (any, error) {
 	ctx, cancel := httpapi.WithAnswerReserve(ctx)
 	defer cancel()
-	var body directBody
-	decision, err := jobauth.Decision{}, httpapi.DecodeJSON(payload, &body)
-	if err == nil {
-		caller := jobauth.Caller{Platform: body.CallerAccountID == nil}
-		if body.CallerAccountID != nil {
-			caller.AccountID = *body.CallerAccountID
-		}
-		decision, err = h.decide(ctx, body.request(), caller)
-	}
+	decision, err := h.decideDirect(ctx, payload)
 	if err != nil {
-		h.log.ErrorContext(ctx, "not decided", "error", err)
+		h.log.WarnContext(ctx, "not decided", "code", string(apikey.CodeOf(err)), "error", err)
 		return nil, invocationError(err)
 	}
 	return bodyOf(decision), nil
+}
+
+func (h *Handler) decideDirect(ctx context.Context, payload []byte) (jobauth.Decision, error) {
+	var body directBody
+	if err := httpapi.DecodeJSON(payload, &body); err != nil {
+		return jobauth.Decision{}, err
+	}
+	caller, err := body.caller()
+	if err != nil {
+		return jobauth.Decision{}, err
+	}
+	return h.decide(ctx, body.request(), caller)
 }
 
 // invocationError is what a direct invoker sees: the code as the error's type

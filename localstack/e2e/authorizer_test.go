@@ -1,52 +1,15 @@
 package e2e
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"io"
 	"net/http"
-	"strings"
 	"testing"
-	"time"
-
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-
-	"github.com/userapikey/service/shared/awsclient"
 )
-
-// callLambda sends a signed request to the emulator's Lambda API.
-func callLambda(t *testing.T, method, path, body string) (*http.Response, []byte) {
-	t.Helper()
-	config := awsclient.Config(getenv, "lambda")
-	call, err := http.NewRequestWithContext(t.Context(), method, stack["AWS_ENDPOINT_URL"]+"/2015-03-31/functions/"+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	credentials, err := config.Credentials.Retrieve(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum := sha256.Sum256([]byte(body))
-	if err := v4.NewSigner().SignHTTP(t.Context(), credentials, call, hex.EncodeToString(sum[:]), "lambda", config.Region, time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	response, err := http.DefaultClient.Do(call)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	content, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode != http.StatusOK {
-		t.Fatalf("%s %s: %s %s %v", method, path, response.Status, content, err)
-	}
-	return response, content
-}
 
 // invoke calls the authorizer directly, as a job runner inside AWS does.
 func invoke(t *testing.T, request string) (r reply, failed bool) {
 	t.Helper()
-	response, content := callLambda(t, http.MethodPost, stack["AUTHORIZER_FUNCTION"]+"/invocations", request)
+	response, content := callAWS(t, "lambda", http.MethodPost, functionsPath+stack["AUTHORIZER_FUNCTION"]+"/invocations", "application/json", request)
 	r = reply{status: response.StatusCode, body: string(content)}
 	if err := json.Unmarshal(content, &r); err != nil {
 		t.Fatal(err)

@@ -2,9 +2,7 @@ package e2e
 
 import (
 	"crypto/rand"
-	"encoding/json"
 	"errors"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -70,12 +68,7 @@ func TestFunctionsAreSmall(t *testing.T) {
 		if !strings.HasSuffix(name, "_FUNCTION") {
 			continue
 		}
-		_, content := callLambda(t, http.MethodGet, function, "")
-		var answer struct{ Configuration struct{ CodeSize int } }
-		if err := json.Unmarshal(content, &answer); err != nil {
-			t.Fatal(err)
-		}
-		size := answer.Configuration.CodeSize
+		size := configurationOf(t, function).CodeSize
 		t.Logf("%s: %d KiB", function, size>>10)
 		if size == 0 || size > most {
 			t.Errorf("the zip of %s has %d bytes", function, size)

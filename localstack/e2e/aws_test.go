@@ -1,0 +1,110 @@
+package e2e
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/xml"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/userapikey/service/shared/awsclient"
+)
+
+// callAWS sends a signed request to an API of the emulator's that the product
+// links no client of.
+func callAWS(t *testing.T, service, method, path, contentType, body string) (*http.Response, []byte) {
+	t.Helper()
+	config := awsclient.Config(getenv, service)
+	call, err := http.NewRequestWithContext(t.Context(), method, stack["AWS_ENDPOINT_URL"]+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	call.Header.Set("Content-Type", contentType)
+	credentials, err := config.Credentials.Retrieve(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256([]byte(body))
+	if err := v4.NewSigner().SignHTTP(t.Context(), credentials, call, hex.EncodeToString(sum[:]), service, config.Region, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(call)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("%s %s: %s %s %v", method, path, response.Status, content, err)
+	}
+	return response, content
+}
+
+const functionsPath = "/2015-03-31/functions/"
+
+// configuration is what the emulator says of a deployed function.
+type configuration struct {
+	CodeSize int
+	Role     string
+}
+
+func configurationOf(t *testing.T, function string) configuration {
+	t.Helper()
+	_, content := callAWS(t, "lambda", http.MethodGet, functionsPath+function, "application/json", "")
+	var answer struct{ Configuration configuration }
+	if err := json.Unmarshal(content, &answer); err != nil {
+		t.Fatal(err)
+	}
+	return answer.Configuration
+}
+
+// Every other test shows that each function's role suffices. This one shows
+// that the emulator would have refused more.
+func TestRolesAreEnforced(t *testing.T) {
+	form := url.Values{
+		"Action": {"AssumeRole"}, "Version": {"2011-06-15"},
+		"RoleArn": {configurationOf(t, stack["VIEW_FUNCTION"]).Role}, "RoleSessionName": {"end-to-end"},
+	}
+	_, content := callAWS(t, "sts", http.MethodPost, "/", "application/x-www-form-urlencoded", form.Encode())
+	var assumed struct {
+		AccessKeyID     string `xml:"AssumeRoleResult>Credentials>AccessKeyId"`
+		SecretAccessKey string `xml:"AssumeRoleResult>Credentials>SecretAccessKey"`
+		SessionToken    string `xml:"AssumeRoleResult>Credentials>SessionToken"`
+	}
+	if err := xml.Unmarshal(content, &assumed); err != nil {
+		t.Fatal(err)
+	}
+	client := dynamodb.NewFromConfig(awsclient.Config(func(name string) string {
+		switch name {
+		case "AWS_ACCESS_KEY_ID":
+			return assumed.AccessKeyID
+		case "AWS_SECRET_ACCESS_KEY":
+			return assumed.SecretAccessKey
+		case "AWS_SESSION_TOKEN":
+			return assumed.SessionToken
+		}
+		return getenv(name)
+	}, "dynamodb"))
+	key := map[string]types.AttributeValue{
+		"pk": &types.AttributeValueMemberS{Value: "OWNER#nobody"}, "sk": &types.AttributeValueMemberS{Value: "RING"},
+	}
+	table := stack["TABLE_NAME"]
+	if _, err := client.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: &table, Key: key}); err != nil {
+		t.Errorf("view may not read: %v", err)
+	}
+	_, err := client.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
+		{Put: &types.Put{TableName: &table, Item: key}},
+	}})
+	if err == nil || !strings.Contains(err.Error(), "AccessDenied") {
+		t.Errorf("view may write: %v", err)
+	}
+}
