@@ -3,11 +3,9 @@ package store
 import (
 	"context"
 	"errors"
-	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
@@ -38,10 +36,7 @@ const (
 // rather than leave that to the SDK's retryer, because only the order of
 // answers tells what is known: a refusal after a lost answer proves nothing.
 func (s *Store) commit(ctx context.Context, next apikey.Ring, event apikey.Event, idempotency Idempotency) (outcome, error) {
-	input, err := s.transaction(next, event, idempotency)
-	if err != nil {
-		return refused, err
-	}
+	input := s.transaction(next, event, idempotency)
 	var lost error
 	for send := range maxSends {
 		if send > 0 {
@@ -85,45 +80,23 @@ func (s *Store) whoCommitted(ctx context.Context, event apikey.Event, cause erro
 // sendOnce takes the SDK's own retries out of one call.
 func sendOnce(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} }
 
-func (s *Store) transaction(next apikey.Ring, event apikey.Event, idempotency Idempotency) (*dynamodb.TransactWriteItemsInput, error) {
+func (s *Store) transaction(next apikey.Ring, event apikey.Event, idempotency Idempotency) *dynamodb.TransactWriteItemsInput {
 	locator := next.Owner.Locator()
-	ring, err := encodeRing(next)
-	if err != nil {
-		return nil, err
-	}
-	encoded := encodeEvent(event)
-	announcement, err := attributevalue.MarshalMap(eventItem{
-		itemKey:         eventKey(locator, event.Revision),
-		eventAttributes: encoded,
-		ExpiresAt:       s.now().Add(EventTTL).Unix(),
-	})
-	if err != nil {
-		return nil, err
-	}
+	announcement := with(eventKey(locator, event.Revision), encodeEvent(event), s.now().Add(EventTTL))
 	items := []types.TransactWriteItem{
-		{Put: s.putRing(ring, next.Revision-1)},
+		{Put: s.putRing(encodeRing(next), next.Revision-1)},
 		{Put: &types.Put{TableName: &s.table, Item: announcement}},
 	}
 	if idempotency.Key != "" {
-		record, err := attributevalue.MarshalMap(idempotencyItem{
-			itemKey:   idempotencyKey(locator, idempotency.Key),
-			Operation: idempotency.Operation,
-			Event:     encoded,
-			ExpiresAt: s.now().Add(IdempotencyTTL).Unix(),
-		})
-		if err != nil {
-			return nil, err
-		}
+		record := encodeRecord(idempotencyRecord{operation: idempotency.Operation, event: event})
 		items = append(items, types.TransactWriteItem{Put: &types.Put{
-			TableName:           &s.table,
-			Item:                record,
-			ConditionExpression: aws.String("attribute_not_exists(pk) OR expiresAt <= :now"),
-			ExpressionAttributeValues: item{
-				":now": &types.AttributeValueMemberN{Value: strconv.FormatInt(s.now().Unix(), 10)},
-			},
+			TableName:                 &s.table,
+			Item:                      with(idempotencyKey(locator, idempotency.Key), record, s.now().Add(IdempotencyTTL)),
+			ConditionExpression:       aws.String("attribute_not_exists(pk) OR expiresAt <= :now"),
+			ExpressionAttributeValues: item{":now": number(s.now().Unix())},
 		}})
 	}
-	return &dynamodb.TransactWriteItemsInput{TransactItems: items, ClientRequestToken: &event.ID}, nil
+	return &dynamodb.TransactWriteItemsInput{TransactItems: items, ClientRequestToken: &event.ID}
 }
 
 // putRing writes the ring on condition that it is still at the revision that
@@ -135,9 +108,7 @@ func (s *Store) putRing(ring item, revisionRead int64) *types.Put {
 		return put
 	}
 	put.ConditionExpression = aws.String("revision = :read")
-	put.ExpressionAttributeValues = item{
-		":read": &types.AttributeValueMemberN{Value: strconv.FormatInt(revisionRead, 10)},
-	}
+	put.ExpressionAttributeValues = item{":read": number(revisionRead)}
 	return put
 }
 

@@ -5,272 +5,223 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/userapikey/service/shared/apikey"
 )
 
-// The items' attributes. Instants are RFC 3339 texts, but for expiresAt, which
-// DynamoDB's time to live wants in seconds since 1970.
-
-type itemKey struct {
-	PK string `dynamodbav:"pk"`
-	SK string `dynamodbav:"sk"`
-}
-
-type item = map[string]types.AttributeValue
-
 const ringSK = "RING"
 
-func ringKey(l apikey.Locator) itemKey { return itemKey{"OWNER#" + l.String(), ringSK} }
+func itemKey(l apikey.Locator, sk string) item {
+	return item{"pk": text("OWNER#" + l.String()), "sk": text(sk)}
+}
 
-func eventKey(l apikey.Locator, revision int64) itemKey {
-	return itemKey{"OWNER#" + l.String(), fmt.Sprintf("EVENT#%010d", revision)}
+func ringKey(l apikey.Locator) item { return itemKey(l, ringSK) }
+
+func eventKey(l apikey.Locator, revision int64) item {
+	return itemKey(l, fmt.Sprintf("EVENT#%010d", revision))
 }
 
 // idempotencyKey hashes what the client chose: its text may be anything, and
 // nobody needs it again.
-func idempotencyKey(l apikey.Locator, key string) itemKey {
+func idempotencyKey(l apikey.Locator, key string) item {
 	sum := sha256.Sum256([]byte(key))
-	return itemKey{"OWNER#" + l.String(), "IDEMPOTENCY#" + hex.EncodeToString(sum[:])}
+	return itemKey(l, "IDEMPOTENCY#"+hex.EncodeToString(sum[:]))
 }
 
-func (k itemKey) attributes() item {
-	return item{"pk": &types.AttributeValueMemberS{Value: k.PK}, "sk": &types.AttributeValueMemberS{Value: k.SK}}
-}
-
-type ownerAttributes struct {
-	AccountID string `dynamodbav:"accountId"`
-	IAMID     string `dynamodbav:"iamId"`
-	Username  string `dynamodbav:"username,omitempty"`
-}
-
-type actorAttributes struct {
-	Kind string `dynamodbav:"kind"`
-	ID   string `dynamodbav:"id"`
-}
-
-type keyAttributes struct {
-	ID          string          `dynamodbav:"id"`
-	Name        string          `dynamodbav:"name"`
-	Status      string          `dynamodbav:"status"`
-	CreatedAt   time.Time       `dynamodbav:"createdAt"`
-	CreatedBy   actorAttributes `dynamodbav:"createdBy"`
-	PhasedOutAt *time.Time      `dynamodbav:"phasedOutAt,omitempty"`
-	Digest      []byte          `dynamodbav:"digest,omitempty"`
-	VersionID   string          `dynamodbav:"versionId"`
-}
-
-type deletedAttributes struct {
-	ID        string    `dynamodbav:"id"`
-	Digest    []byte    `dynamodbav:"digest"`
-	VersionID string    `dynamodbav:"versionId"`
-	DeletedAt time.Time `dynamodbav:"deletedAt"`
-}
-
-type ringItem struct {
-	itemKey
-	ownerAttributes
-	Revision        int64               `dynamodbav:"revision"`
-	Active          *keyAttributes      `dynamodbav:"active,omitempty"`
-	PhasedOut       []keyAttributes     `dynamodbav:"phasedOut,omitempty"`
-	Deleted         []deletedAttributes `dynamodbav:"deleted,omitempty"`
-	AllowanceFullAt time.Time           `dynamodbav:"allowanceFullAt"`
-	Suspended       bool                `dynamodbav:"suspended"`
-	SecretARN       string              `dynamodbav:"secretArn,omitempty"`
-	LastCreatedAt   time.Time           `dynamodbav:"lastCreatedAt"`
-}
-
-type eventAttributes struct {
-	ID            string          `dynamodbav:"id"`
-	Type          string          `dynamodbav:"type"`
-	Owner         ownerAttributes `dynamodbav:"owner"`
-	Revision      int64           `dynamodbav:"revision"`
-	OccurredAt    time.Time       `dynamodbav:"occurredAt"`
-	Actor         actorAttributes `dynamodbav:"actor"`
-	CorrelationID string          `dynamodbav:"correlationId"`
-	Keys          []keyAttributes `dynamodbav:"keys"`
-	SecretARN     string          `dynamodbav:"secretArn,omitempty"`
-}
-
-type eventItem struct {
-	itemKey
-	eventAttributes
-	ExpiresAt int64 `dynamodbav:"expiresAt"`
-}
-
-type idempotencyItem struct {
-	itemKey
-	Operation string          `dynamodbav:"operation"`
-	Event     eventAttributes `dynamodbav:"event"`
-	ExpiresAt int64           `dynamodbav:"expiresAt"`
-}
-
-func encodeRing(r apikey.Ring) (item, error) {
-	it := ringItem{
-		itemKey:         ringKey(r.Owner.Locator()),
-		ownerAttributes: ownerAttributes(r.Owner),
-		Revision:        r.Revision,
-		PhasedOut:       encodeKeys(r.PhasedOut),
-		AllowanceFullAt: r.Allowance.FullAt.UTC(),
-		Suspended:       r.Suspended,
-		SecretARN:       r.SecretARN,
-		LastCreatedAt:   r.LastCreatedAt.UTC(),
+// with is an item of the key and the attributes. It expires at the instant, in
+// the seconds that DynamoDB's time to live wants, unless that is zero.
+func with(key, attributes item, expiresAt time.Time) item {
+	maps.Copy(attributes, key)
+	if !expiresAt.IsZero() {
+		attributes["expiresAt"] = number(expiresAt.Unix())
 	}
+	return attributes
+}
+
+func encodeRing(r apikey.Ring) item {
+	attributes := encodeOwner(r.Owner)
+	attributes["revision"] = number(r.Revision)
+	attributes["phasedOut"] = list(r.PhasedOut, encodeKey)
+	attributes["deleted"] = list(r.Deleted, encodeDeleted)
+	attributes["allowanceFullAt"] = instant(r.Allowance.FullAt)
+	attributes["suspended"] = flag(r.Suspended)
+	attributes["lastCreatedAt"] = instant(r.LastCreatedAt)
 	if r.Active != nil {
-		active := encodeKey(*r.Active)
-		it.Active = &active
+		attributes["active"] = nested(encodeKey(*r.Active))
+		attributes["secretArn"] = text(r.SecretARN)
 	}
-	for _, d := range r.Deleted {
-		it.Deleted = append(it.Deleted, deletedAttributes{ID: d.ID.String(), Digest: d.Digest[:], VersionID: d.VersionID, DeletedAt: d.DeletedAt.UTC()})
-	}
-	return attributevalue.MarshalMap(it)
+	return with(ringKey(r.Owner.Locator()), attributes, time.Time{})
 }
 
+// decodeRing accepts what encodeRing writes. Whatever is missing or at odds with
+// itself is an error: a decision is not made on half a ring.
 func decodeRing(attributes item) (apikey.Ring, error) {
-	var it ringItem
-	if err := attributevalue.UnmarshalMap(attributes, &it); err != nil {
-		return apikey.Ring{}, err
+	r := newReader(attributes)
+	ring := apikey.Ring{
+		Owner:         decodeOwner(r),
+		Revision:      r.number("revision"),
+		PhasedOut:     readList(r, "phasedOut", decodeKey),
+		Deleted:       readList(r, "deleted", decodeDeleted),
+		Allowance:     apikey.Allowance{FullAt: r.instant("allowanceFullAt")},
+		Suspended:     r.flag("suspended"),
+		SecretARN:     r.optionalText("secretArn"),
+		LastCreatedAt: r.instant("lastCreatedAt"),
 	}
-	r := apikey.Ring{
-		Owner:         apikey.Owner(it.ownerAttributes),
-		Revision:      it.Revision,
-		Allowance:     apikey.Allowance{FullAt: it.AllowanceFullAt},
-		Suspended:     it.Suspended,
-		SecretARN:     it.SecretARN,
-		LastCreatedAt: it.LastCreatedAt,
+	if r.has("active") {
+		active := decodeKey(r.nested("active"))
+		ring.Active = &active
 	}
-	var err error
-	if it.Active != nil {
-		active, keyErr := decodeKey(*it.Active)
-		r.Active, err = &active, keyErr
+	if (ring.Active == nil) != (ring.SecretARN == "") {
+		r.fail("secretArn", errors.New("an Active key and a secret go together"))
 	}
-	var keysErr error
-	r.PhasedOut, keysErr = decodeKeys(it.PhasedOut)
-	err = errors.Join(err, keysErr)
-	if (r.Active == nil) != (r.SecretARN == "") {
-		err = errors.Join(err, errors.New("an Active key and a secret go together"))
-	}
-	for _, key := range ringKeys(r) {
-		if key.Digest == (apikey.Digest{}) {
-			err = errors.Join(err, fmt.Errorf("key %s has no digest", key.ID))
+	for i, key := range ring.PhasedOut {
+		if key.Status != apikey.StatusPhasedOut || key.Digest == (apikey.Digest{}) {
+			r.fail(fmt.Sprintf("phasedOut.%d", i), errors.New("not a Phased out key"))
 		}
 	}
-	for _, d := range it.Deleted {
-		id, idErr := apikey.ParseUUID(d.ID)
-		digest, digestErr := decodeDigest(d.Digest)
-		err = errors.Join(err, idErr, digestErr)
-		r.Deleted = append(r.Deleted, apikey.DeletedKey{ID: id, Digest: digest, VersionID: d.VersionID, DeletedAt: d.DeletedAt})
+	if ring.Active != nil && (ring.Active.Status != apikey.StatusActive || ring.Active.Digest == (apikey.Digest{})) {
+		r.fail("active", errors.New("not an Active key"))
 	}
-	return r, err
+	return ring, *r.err
 }
 
-func ringKeys(r apikey.Ring) []apikey.Key {
-	if r.Active == nil {
-		return r.PhasedOut
-	}
-	return append([]apikey.Key{*r.Active}, r.PhasedOut...)
+func encodeOwner(o apikey.Owner) item {
+	return item{"accountId": text(o.AccountID), "iamId": text(o.IAMID), "username": text(o.Username)}
 }
 
-func encodeKeys(keys []apikey.Key) []keyAttributes {
-	encoded := make([]keyAttributes, len(keys))
-	for i, key := range keys {
-		encoded[i] = encodeKey(key)
-	}
-	return encoded
+func decodeOwner(r reader) apikey.Owner {
+	return apikey.Owner{AccountID: r.text("accountId"), IAMID: r.text("iamId"), Username: r.text("username")}
 }
 
-func encodeKey(k apikey.Key) keyAttributes {
-	encoded := keyAttributes{
-		ID:        k.ID.String(),
-		Name:      k.Name,
-		Status:    string(k.Status),
-		CreatedAt: k.CreatedAt.UTC(),
-		CreatedBy: actorAttributes{string(k.CreatedBy.Kind), k.CreatedBy.ID},
-		VersionID: k.VersionID,
+func encodeActor(a apikey.Actor) item {
+	return item{"kind": text(string(a.Kind)), "id": text(a.ID)}
+}
+
+func decodeActor(r reader) apikey.Actor {
+	return apikey.Actor{Kind: apikey.ActorKind(r.text("kind")), ID: r.text("id")}
+}
+
+func encodeKey(k apikey.Key) item {
+	attributes := item{
+		"id":        text(k.ID.String()),
+		"name":      text(k.Name),
+		"status":    text(string(k.Status)),
+		"createdAt": instant(k.CreatedAt),
+		"createdBy": nested(encodeActor(k.CreatedBy)),
+		"versionId": text(k.VersionID),
 	}
 	if !k.PhasedOutAt.IsZero() {
-		at := k.PhasedOutAt.UTC()
-		encoded.PhasedOutAt = &at
+		attributes["phasedOutAt"] = instant(k.PhasedOutAt)
 	}
+	// The keys in an event have no digest.
 	if k.Digest != (apikey.Digest{}) {
-		encoded.Digest = k.Digest[:]
+		attributes["digest"] = blob(k.Digest[:])
 	}
-	return encoded
+	return attributes
 }
 
-func decodeKeys(encoded []keyAttributes) ([]apikey.Key, error) {
-	var keys []apikey.Key
-	for _, attributes := range encoded {
-		key, err := decodeKey(attributes)
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, key)
-	}
-	return keys, nil
-}
-
-func decodeKey(a keyAttributes) (apikey.Key, error) {
-	id, err := apikey.ParseUUID(a.ID)
-	if err != nil {
-		return apikey.Key{}, err
-	}
+func decodeKey(r reader) apikey.Key {
 	key := apikey.Key{
-		ID:        id,
-		Name:      a.Name,
-		Status:    apikey.Status(a.Status),
-		CreatedAt: a.CreatedAt,
-		CreatedBy: apikey.Actor{Kind: apikey.ActorKind(a.CreatedBy.Kind), ID: a.CreatedBy.ID},
-		VersionID: a.VersionID,
+		ID:        decodeID(r),
+		Name:      r.text("name"),
+		Status:    apikey.Status(r.text("status")),
+		CreatedAt: r.instant("createdAt"),
+		CreatedBy: decodeActor(r.nested("createdBy")),
+		VersionID: r.text("versionId"),
 	}
-	if a.PhasedOutAt != nil {
-		key.PhasedOutAt = *a.PhasedOutAt
+	if r.has("phasedOutAt") {
+		key.PhasedOutAt = r.instant("phasedOutAt")
 	}
-	if a.Digest != nil {
-		key.Digest, err = decodeDigest(a.Digest)
+	if r.has("digest") {
+		key.Digest = decodeDigest(r)
 	}
-	return key, err
+	return key
 }
 
-func decodeDigest(b []byte) (apikey.Digest, error) {
-	if len(b) != len(apikey.Digest{}) {
-		return apikey.Digest{}, fmt.Errorf("a digest of %d bytes", len(b))
-	}
-	return apikey.Digest(b), nil
-}
-
-func encodeEvent(e apikey.Event) eventAttributes {
-	return eventAttributes{
-		ID:            e.ID,
-		Type:          string(e.Type),
-		Owner:         ownerAttributes(e.Owner),
-		Revision:      e.Revision,
-		OccurredAt:    e.OccurredAt.UTC(),
-		Actor:         actorAttributes{string(e.Actor.Kind), e.Actor.ID},
-		CorrelationID: e.CorrelationID,
-		Keys:          encodeKeys(e.Keys),
-		SecretARN:     e.SecretARN,
+func encodeDeleted(d apikey.DeletedKey) item {
+	return item{
+		"id":        text(d.ID.String()),
+		"digest":    blob(d.Digest[:]),
+		"versionId": text(d.VersionID),
+		"deletedAt": instant(d.DeletedAt),
 	}
 }
 
-func decodeEvent(a eventAttributes) (apikey.Event, error) {
-	keys, err := decodeKeys(a.Keys)
+func decodeDeleted(r reader) apikey.DeletedKey {
+	return apikey.DeletedKey{
+		ID:        decodeID(r),
+		Digest:    decodeDigest(r),
+		VersionID: r.text("versionId"),
+		DeletedAt: r.instant("deletedAt"),
+	}
+}
+
+func decodeID(r reader) apikey.KeyID {
+	id, err := apikey.ParseUUID(r.text("id"))
 	if err != nil {
-		return apikey.Event{}, err
+		r.fail("id", err)
 	}
-	return apikey.Event{
-		ID:            a.ID,
-		Type:          apikey.EventType(a.Type),
-		Owner:         apikey.Owner(a.Owner),
-		Revision:      a.Revision,
-		OccurredAt:    a.OccurredAt,
-		Actor:         apikey.Actor{Kind: apikey.ActorKind(a.Actor.Kind), ID: a.Actor.ID},
-		CorrelationID: a.CorrelationID,
-		Keys:          keys,
-		SecretARN:     a.SecretARN,
-	}, nil
+	return id
+}
+
+func decodeDigest(r reader) (digest apikey.Digest) {
+	b := r.blob("digest")
+	if len(b) != len(digest) {
+		r.fail("digest", fmt.Errorf("%d bytes", len(b)))
+		return digest
+	}
+	return apikey.Digest(b)
+}
+
+func encodeEvent(e apikey.Event) item {
+	return item{
+		"id":            text(e.ID),
+		"type":          text(string(e.Type)),
+		"owner":         nested(encodeOwner(e.Owner)),
+		"revision":      number(e.Revision),
+		"occurredAt":    instant(e.OccurredAt),
+		"actor":         nested(encodeActor(e.Actor)),
+		"correlationId": text(e.CorrelationID),
+		"keys":          list(e.Keys, encodeKey),
+		"secretArn":     text(e.SecretARN),
+	}
+}
+
+func decodeEvent(r reader) (apikey.Event, error) {
+	event := apikey.Event{
+		ID:            r.text("id"),
+		Type:          apikey.EventType(r.text("type")),
+		Owner:         decodeOwner(r.nested("owner")),
+		Revision:      r.number("revision"),
+		OccurredAt:    r.instant("occurredAt"),
+		Actor:         decodeActor(r.nested("actor")),
+		CorrelationID: r.text("correlationId"),
+		Keys:          readList(r, "keys", decodeKey),
+		SecretARN:     r.text("secretArn"),
+	}
+	return event, *r.err
+}
+
+// idempotencyRecord is a finished create or rotate.
+type idempotencyRecord struct {
+	operation string
+	event     apikey.Event
+	expiresAt time.Time
+}
+
+func encodeRecord(record idempotencyRecord) item {
+	return item{"operation": text(record.operation), "event": nested(encodeEvent(record.event))}
+}
+
+func decodeRecord(attributes item) (idempotencyRecord, error) {
+	r := newReader(attributes)
+	event, err := decodeEvent(r.nested("event"))
+	record := idempotencyRecord{
+		operation: r.text("operation"),
+		event:     event,
+		expiresAt: time.Unix(r.number("expiresAt"), 0),
+	}
+	return record, errors.Join(err, *r.err)
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -41,7 +40,7 @@ func New(client *dynamodb.Client, table string, now func() time.Time, random io.
 func (s *Store) Ring(ctx context.Context, locator apikey.Locator) (apikey.Ring, error) {
 	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName:      &s.table,
-		Key:            ringKey(locator).attributes(),
+		Key:            ringKey(locator),
 		ConsistentRead: aws.Bool(true),
 	})
 	if err != nil {
@@ -75,7 +74,7 @@ func ringOf(attributes item, locator apikey.Locator) (apikey.Ring, error) {
 // the idempotency key already stands for, if any.
 type snapshot struct {
 	ring   apikey.Ring
-	replay *idempotencyItem
+	replay *idempotencyRecord
 }
 
 // load reads the ring and, with an idempotency key, its record: in one
@@ -86,8 +85,8 @@ func (s *Store) load(ctx context.Context, locator apikey.Locator, key string) (s
 		return snapshot{ring: ring}, err
 	}
 	out, err := s.client.TransactGetItems(ctx, &dynamodb.TransactGetItemsInput{TransactItems: []types.TransactGetItem{
-		{Get: &types.Get{TableName: &s.table, Key: ringKey(locator).attributes()}},
-		{Get: &types.Get{TableName: &s.table, Key: idempotencyKey(locator, key).attributes()}},
+		{Get: &types.Get{TableName: &s.table, Key: ringKey(locator)}},
+		{Get: &types.Get{TableName: &s.table, Key: idempotencyKey(locator, key)}},
 	}})
 	if err != nil {
 		return snapshot{}, err
@@ -99,11 +98,11 @@ func (s *Store) load(ctx context.Context, locator apikey.Locator, key string) (s
 		}
 	}
 	if attributes := out.Responses[1].Item; attributes != nil {
-		var record idempotencyItem
-		if err := attributevalue.UnmarshalMap(attributes, &record); err != nil {
+		record, err := decodeRecord(attributes)
+		if err != nil {
 			return snapshot{}, fmt.Errorf("an idempotency record of %s cannot be used: %w", locator, err)
 		}
-		if record.ExpiresAt > s.now().Unix() {
+		if record.expiresAt.After(s.now()) {
 			snap.replay = &record
 		}
 	}
@@ -114,17 +113,13 @@ func (s *Store) load(ctx context.Context, locator apikey.Locator, key string) (s
 func (s *Store) event(ctx context.Context, locator apikey.Locator, revision int64) (*apikey.Event, error) {
 	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName:      &s.table,
-		Key:            eventKey(locator, revision).attributes(),
+		Key:            eventKey(locator, revision),
 		ConsistentRead: aws.Bool(true),
 	})
 	if err != nil || out.Item == nil {
 		return nil, err
 	}
-	var it eventItem
-	if err := attributevalue.UnmarshalMap(out.Item, &it); err != nil {
-		return nil, err
-	}
-	event, err := decodeEvent(it.eventAttributes)
+	event, err := decodeEvent(newReader(out.Item))
 	return &event, err
 }
 

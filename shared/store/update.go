@@ -118,14 +118,13 @@ func (s *Store) identify(event *apikey.Event) error {
 }
 
 func replay(snap snapshot, idempotency Idempotency) (Result, error) {
-	if snap.replay.Operation != idempotency.Operation {
+	if snap.replay.operation != idempotency.Operation {
 		return Result{}, &apikey.Error{
 			Code:   apikey.CodeIdempotencyKeyReused,
 			Detail: "This Idempotency-Key was used for another operation. Choose a new one.",
 		}
 	}
-	event, err := decodeEvent(snap.replay.Event)
-	return Result{Ring: snap.ring, Event: &event, Replayed: true}, err
+	return Result{Ring: snap.ring, Event: &snap.replay.event, Replayed: true}, nil
 }
 
 // asDomainError lets errors of the domain pass and wraps the SDK's.
