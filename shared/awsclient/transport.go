@@ -1,0 +1,79 @@
+package awsclient
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Every call is bounded well inside a function's own time. These bound one
+// attempt; the SDK's retryer bounds their number, and the request's context all
+// of them together.
+const (
+	dialTimeout    = time.Second
+	attemptTimeout = 3 * time.Second
+	// keepIdle is longer than most pauses between calls; AWS closes idle
+	// connections before that, which costs one replay.
+	keepIdle = 5 * time.Minute
+)
+
+// client carries the SDK's requests out.
+//
+// A function is frozen between calls and often finds its kept connection dead
+// when it is thawed. net/http then repeats a request by itself, at once, if it
+// may: the body must be there again (GetBody), and the request must be known to
+// be harmless when it arrives twice. The SDK says neither, so that its own
+// retryer would repeat the call after a pause of up to a second. This client
+// says both, for reads only: a write that arrived twice unnoticed would make
+// what the store concludes from its answers wrong.
+//
+// It also hands net/http the body as a plain reader, which lets a request leave
+// in one write with its headers, and keeps the connection usable when the answer
+// is there before the SDK has closed its own wrapper of the body.
+type client struct {
+	transport http.RoundTripper
+}
+
+func newClient() client {
+	return client{&http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		TLSHandshakeTimeout:   dialTimeout,
+		ResponseHeaderTimeout: attemptTimeout,
+		IdleConnTimeout:       keepIdle,
+		MaxIdleConnsPerHost:   16,
+	}}
+}
+
+// Do carries one request out.
+func (c client) Do(r *http.Request) (*http.Response, error) {
+	if r.Body != nil && r.ContentLength > 0 {
+		body := make([]byte, r.ContentLength)
+		if _, err := io.ReadFull(r.Body, body); err != nil {
+			return nil, err
+		}
+		_ = r.Body.Close()
+		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		r.Body, _ = r.GetBody()
+		if isRead(r) {
+			// net/http's way of saying that a request may be repeated; an empty
+			// list sends nothing.
+			r.Header["Idempotency-Key"] = []string{}
+		}
+	}
+	return c.transport.RoundTrip(r)
+}
+
+// isRead tells by the operation's name whether a call changes nothing.
+func isRead(r *http.Request) bool {
+	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	for _, prefix := range []string{"Get", "BatchGet", "TransactGet", "Query", "Describe"} {
+		if strings.HasPrefix(operation, prefix) {
+			return true
+		}
+	}
+	return false
+}
