@@ -10,6 +10,7 @@ package awsclient
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"time"
 
@@ -27,6 +28,11 @@ const (
 // Lambda sets. AWS_ENDPOINT_URL_<SERVICE>, such as AWS_ENDPOINT_URL_DYNAMODB, or
 // AWS_ENDPOINT_URL name another endpoint, as in every AWS SDK.
 func Config(getenv func(string) string, service string) aws.Config {
+	return ConfigOn(newTransport(), getenv, service)
+}
+
+// ConfigOn is Config on another transport, such as one that fails calls.
+func ConfigOn(transport http.RoundTripper, getenv func(string) string, service string) aws.Config {
 	credentials := aws.Credentials{
 		AccessKeyID:     getenv("AWS_ACCESS_KEY_ID"),
 		SecretAccessKey: getenv("AWS_SECRET_ACCESS_KEY"),
@@ -39,7 +45,7 @@ func Config(getenv func(string) string, service string) aws.Config {
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return credentials, nil
 		}),
-		HTTPClient: newClient(),
+		HTTPClient: client{transport},
 		Retryer: func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) {
 				o.MaxAttempts = maxAttempts

@@ -2,6 +2,7 @@ package awsclient
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -10,14 +11,16 @@ import (
 )
 
 // Every call is bounded well inside a function's own time. These bound one
-// attempt; the SDK's retryer bounds their number, and the request's context all
-// of them together.
+// attempt, answer included; the SDK's retryer bounds their number, and the
+// request's context all of them together.
 const (
 	dialTimeout    = time.Second
 	attemptTimeout = 3 * time.Second
 	// keepIdle is longer than most pauses between calls; AWS closes idle
 	// connections before that, which costs one replay.
 	keepIdle = 5 * time.Minute
+	// maxAnswerBytes is more than any answer that the product asks for.
+	maxAnswerBytes = 16 << 20
 )
 
 // client carries the SDK's requests out.
@@ -37,34 +40,54 @@ type client struct {
 	transport http.RoundTripper
 }
 
-func newClient() client {
-	return client{&http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
-		TLSHandshakeTimeout:   dialTimeout,
-		ResponseHeaderTimeout: attemptTimeout,
-		IdleConnTimeout:       keepIdle,
-		MaxIdleConnsPerHost:   16,
-	}}
+func newTransport() http.RoundTripper {
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		TLSHandshakeTimeout: dialTimeout,
+		IdleConnTimeout:     keepIdle,
+		MaxIdleConnsPerHost: 16,
+	}
 }
 
-// Do carries one request out.
+// Do carries one request out and reads its answer whole.
 func (c client) Do(r *http.Request) (*http.Response, error) {
-	if r.Body != nil && r.ContentLength > 0 {
-		body := make([]byte, r.ContentLength)
-		if _, err := io.ReadFull(r.Body, body); err != nil {
-			return nil, err
-		}
-		_ = r.Body.Close()
-		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-		r.Body, _ = r.GetBody()
-		if isRead(r) {
-			// net/http's way of saying that a request may be repeated; an empty
-			// list sends nothing.
-			r.Header["Idempotency-Key"] = []string{}
-		}
+	ctx, cancel := context.WithTimeout(r.Context(), attemptTimeout)
+	defer cancel()
+	r = r.WithContext(ctx)
+	if err := makeReplayable(r); err != nil {
+		return nil, err
 	}
-	return c.transport.RoundTrip(r)
+	response, err := c.transport.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes))
+	_ = response.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	response.Body = io.NopCloser(bytes.NewReader(answer))
+	return response, nil
+}
+
+func makeReplayable(r *http.Request) error {
+	if r.Body == nil || r.ContentLength <= 0 {
+		return nil
+	}
+	body := make([]byte, r.ContentLength)
+	if _, err := io.ReadFull(r.Body, body); err != nil {
+		return err
+	}
+	_ = r.Body.Close()
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	r.Body, _ = r.GetBody()
+	if isRead(r) {
+		// net/http's way of saying that a request may be repeated; an empty list
+		// sends nothing.
+		r.Header["Idempotency-Key"] = []string{}
+	}
+	return nil
 }
 
 // isRead tells by the operation's name whether a call changes nothing.

@@ -52,9 +52,7 @@ func (t *Transport) Config() aws.Config {
 		}
 		return ""
 	}
-	config := awsclient.Config(getenv, "")
-	config.HTTPClient = t
-	return config
+	return awsclient.ConfigOn(t, getenv, "")
 }
 
 // SetFault decides what becomes of the calls from now on; nil lets them pass.
@@ -73,8 +71,8 @@ func (t *Transport) TakeCalls() []string {
 	return calls
 }
 
-// Do carries one request out.
-func (t *Transport) Do(r *http.Request) (*http.Response, error) {
+// RoundTrip carries one request out.
+func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
