@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -117,6 +118,32 @@ func (r reply) want(t *testing.T, status int) reply {
 	return r
 }
 
+// refused fails the test unless the answer is that problem.
+func (r reply) refused(t *testing.T, status int, code string) {
+	t.Helper()
+	if r.status != status || r.Code != code {
+		t.Errorf("%d %s, want %d %s", r.status, r.body, status, code)
+	}
+}
+
+// check fails the test, with the answer, unless what should hold of it does.
+func (r reply) check(t *testing.T, what string, holds bool) {
+	t.Helper()
+	if !holds {
+		t.Errorf("not so: %s: %s", what, r.body)
+	}
+}
+
+// phasedOut are the Phased out keys of a view; in a rotation's answer the same
+// name means one key.
+func (r reply) phasedOut(t *testing.T) (keys []key) {
+	t.Helper()
+	if err := json.Unmarshal(r.PhasedOut, &keys); err != nil {
+		t.Fatalf("%s: %v", r.body, err)
+	}
+	return keys
+}
+
 func (u *user) view() reply {
 	u.t.Helper()
 	return u.call("GET", "/v1/user-api-keys", "").want(u.t, 200)
@@ -142,9 +169,7 @@ func (u *user) authorize(credential string) reply {
 
 func jobRequest(naming map[string]any) string {
 	request := map[string]any{"jobId": "job-1", "jobType": "model_training", "trigger": "ad_hoc"}
-	for name, value := range naming {
-		request[name] = value
-	}
+	maps.Copy(request, naming)
 	body, err := json.Marshal(request)
 	if err != nil {
 		panic(err)

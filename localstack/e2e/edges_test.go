@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -39,9 +40,7 @@ func TestWhoMayNot(t *testing.T) {
 	ada.create().want(t, 201)
 	claims := func(change map[string]any) map[string]any {
 		all := map[string]any{"iam_id": ada.owner.IAMID, "account": map[string]string{"bss": ada.owner.AccountID}, "roles": []string{"Administrator"}}
-		for name, value := range change {
-			all[name] = value
-		}
+		maps.Copy(all, change)
 		return all
 	}
 	for name, test := range map[string]struct {

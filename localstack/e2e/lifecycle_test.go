@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -11,67 +10,44 @@ func TestLifecycle(t *testing.T) {
 	ada, runner := newUser(t, "Administrator"), newUser(t, "JobRunner")
 
 	view := ada.view()
-	if view.Active != nil || view.Revision != 0 || view.header.Get("ETag") != `"0"` || view.Owner.IAMID != ada.owner.IAMID {
-		t.Errorf("before the first key: %s", view.body)
-	}
+	view.check(t, "before the first key there is none",
+		view.Active == nil && view.Revision == 0 && view.header.Get("ETag") == `"0"` && view.Owner.IAMID == ada.owner.IAMID)
 
 	created := ada.create().want(t, 201)
-	if created.Key.Status != "ACTIVE" || !strings.HasPrefix(created.Key.Name, "cpd-apikey-"+ada.owner.IAMID+"-20") {
-		t.Errorf("created %s", created.body)
-	}
-	if decision := runner.authorize(created.Credential); !decision.Allowed || decision.Reason != "key_active" || decision.Key.ID != created.Key.ID {
-		t.Errorf("a job with the Active key: %s", decision.body)
-	}
-	if again := ada.create(); again.status != 409 || again.Code != "active_key_exists" {
-		t.Errorf("a second create: %s", again.body)
-	}
+	created.check(t, "the new key is Active and named after its owner and time",
+		created.Key.Status == "ACTIVE" && strings.HasPrefix(created.Key.Name, "cpd-apikey-"+ada.owner.IAMID+"-20"))
+	decision := runner.authorize(created.Credential)
+	decision.check(t, "it authorizes jobs", decision.Allowed && decision.Reason == "key_active" && decision.Key.ID == created.Key.ID)
+	ada.create().refused(t, 409, "active_key_exists")
 
 	rotated := ada.rotate("If-Match", `"1"`).want(t, 201)
-	if decision := runner.authorize(created.Credential); decision.Allowed || decision.Reason != "key_phased_out" {
-		t.Errorf("a job with the Phased out key: %s", decision.body)
-	}
-	if decision := runner.authorize(rotated.Credential); !decision.Allowed {
-		t.Errorf("a job with the new key: %s", decision.body)
-	}
-	if stale := ada.rotate("If-Match", `"1"`); stale.status != 412 || stale.Code != "revision_mismatch" {
-		t.Errorf("a rotation at a revision of the past: %s", stale.body)
-	}
+	decision = runner.authorize(created.Credential)
+	decision.check(t, "a Phased out key is not used for authorization", !decision.Allowed && decision.Reason == "key_phased_out")
+	decision = runner.authorize(rotated.Credential)
+	decision.check(t, "the new key is", decision.Allowed && decision.Key.ID == rotated.Key.ID)
+	ada.rotate("If-Match", `"1"`).refused(t, 412, "revision_mismatch")
 
 	view = ada.view()
-	var phasedOut []key
-	if err := json.Unmarshal(view.PhasedOut, &phasedOut); err != nil || len(phasedOut) != 1 || phasedOut[0].ID != created.Key.ID || phasedOut[0].Status != "PHASED_OUT" {
-		t.Errorf("after the rotation: %s", view.body)
-	}
-	if view.Active.ID != rotated.Key.ID || view.header.Get("ETag") != `"2"` {
-		t.Errorf("after the rotation: %s", view.body)
-	}
+	phasedOut := view.phasedOut(t)
+	view.check(t, "the Active key and the Phased out one are shown",
+		view.Active.ID == rotated.Key.ID && view.header.Get("ETag") == `"2"` &&
+			len(phasedOut) == 1 && phasedOut[0].ID == created.Key.ID && phasedOut[0].Status == "PHASED_OUT")
 
-	if refused := ada.call("DELETE", "/v1/user-api-keys/"+rotated.Key.ID, ""); refused.status != 409 || refused.Code != "key_active" {
-		t.Errorf("deleting the Active key: %s", refused.body)
-	}
+	ada.call("DELETE", "/v1/user-api-keys/"+rotated.Key.ID, "").refused(t, 409, "key_active")
 	deleted := ada.call("DELETE", "/v1/user-api-keys/"+created.Key.ID, "").want(t, 200)
-	if len(deleted.Deleted) != 1 || deleted.Deleted[0].ID != created.Key.ID || deleted.Revision != 3 {
-		t.Errorf("deleting the Phased out key: %s", deleted.body)
-	}
-	if decision := runner.authorize(created.Credential); decision.Allowed || decision.Reason != "key_deleted" {
-		t.Errorf("a job with the deleted key: %s", decision.body)
-	}
-	if again := ada.call("DELETE", "/v1/user-api-keys/"+created.Key.ID, ""); again.status != 404 || again.Code != "key_not_found" {
-		t.Errorf("deleting it again: %s", again.body)
-	}
+	deleted.check(t, "the Phased out key is deleted",
+		len(deleted.Deleted) == 1 && deleted.Deleted[0].ID == created.Key.ID && deleted.Revision == 3)
+	decision = runner.authorize(created.Credential)
+	decision.check(t, "a deleted key is remembered", !decision.Allowed && decision.Reason == "key_deleted")
+	ada.call("DELETE", "/v1/user-api-keys/"+created.Key.ID, "").refused(t, 404, "key_not_found")
 
-	if all := ada.deleteAll().want(t, 200); len(all.Deleted) != 1 || all.Revision != 4 {
-		t.Errorf("deleting all: %s", all.body)
-	}
-	if none := ada.deleteAll().want(t, 200); len(none.Deleted) != 0 || none.Revision != 4 {
-		t.Errorf("deleting all again: %s", none.body)
-	}
-	if decision := runner.authorize(rotated.Credential); decision.Allowed || decision.Reason != "key_deleted" {
-		t.Errorf("a job after everything was deleted: %s", decision.body)
-	}
-	if refused := ada.rotate(); refused.status != 409 || refused.Code != "no_active_key" {
-		t.Errorf("rotating nothing: %s", refused.body)
-	}
+	all := ada.deleteAll().want(t, 200)
+	all.check(t, "all keys are deleted", len(all.Deleted) == 1 && all.Revision == 4)
+	none := ada.deleteAll().want(t, 200)
+	none.check(t, "deleting all again changes nothing", len(none.Deleted) == 0 && none.Revision == 4)
+	decision = runner.authorize(rotated.Credential)
+	decision.check(t, "no key authorizes any more", !decision.Allowed && decision.Reason == "key_deleted")
+	ada.rotate().refused(t, 409, "no_active_key")
 	ada.create().want(t, 201)
 }
 
@@ -115,8 +91,7 @@ func TestTwentyRotationsLeaveOneActiveKey(t *testing.T) {
 		t.Errorf("statuses: %v", counts)
 	}
 	view := ada.view()
-	var phasedOut []key
-	if err := json.Unmarshal(view.PhasedOut, &phasedOut); err != nil || len(phasedOut) != counts[201] {
+	if len(view.phasedOut(t)) != counts[201] {
 		t.Errorf("%d rotations and %s", counts[201], view.body)
 	}
 	allowed := 0

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 }
 
 func readEnvironment(path string) (map[string]string, error) {
-	file, err := os.Open(path) //nolint:gosec // the person who runs the tests names it
+	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}

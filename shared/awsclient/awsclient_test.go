@@ -36,7 +36,7 @@ func TestEndpointOfAServiceComesBeforeTheEndpointOfAll(t *testing.T) {
 // frozen. It counts what arrives.
 func dyingServer(t *testing.T) (url string, requests *atomic.Int32) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

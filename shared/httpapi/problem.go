@@ -111,10 +111,10 @@ func encodeProblem(err error, r *Request) events.APIGatewayProxyResponse {
 			headers["Retry-After"] = retryAfter(refusal.RetryAfter)
 		}
 	}
-	switch code {
-	case CodeMethodNotAllowed:
+	if code == CodeMethodNotAllowed {
 		headers["Allow"] = allowedMethods(r.event.Resource)
-	case apikey.CodeUnauthenticated:
+	}
+	if code == apikey.CodeUnauthenticated {
 		headers["WWW-Authenticate"] = challenge(p.Detail)
 	}
 	// Texts and a number can always be encoded, once invalid UTF-8 is allowed for.
