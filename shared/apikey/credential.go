@@ -34,14 +34,16 @@ const (
 
 const redacted = "[credential redacted]"
 
-var credentialPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(CredentialPattern) })
+// leaked matches more than CredentialPattern: a credential that was cut off or
+// lost a character tells its secret all the same.
+var leaked = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(credentialPrefix + "[0-9A-Za-z_]+") })
 
 // Redact replaces every credential in a text that somebody else wrote.
 func Redact(text string) string {
 	if !strings.Contains(text, credentialPrefix) {
 		return text
 	}
-	return credentialPattern().ReplaceAllString(text, redacted)
+	return leaked().ReplaceAllString(text, redacted)
 }
 
 // Digest is SHA-256 of a credential's secret. A slow password hash would add

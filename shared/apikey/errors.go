@@ -71,7 +71,11 @@ type Error struct {
 
 // Error is the text for the log, cause included.
 func (e *Error) Error() string {
-	text := string(e.Code) + ": " + e.Detail
+	text := string(e.Code) + ": "
+	if e.Field != "" {
+		text += e.Field + " "
+	}
+	text += e.Detail
 	if e.Cause != nil {
 		text += ": " + e.Cause.Error()
 	}

@@ -1,6 +1,7 @@
 package apikey_test
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -99,7 +100,7 @@ func TestRandomOperationsAgreeWithTheProductPage(t *testing.T) {
 			seen[step+" "+string(want)]++
 		}
 	})
-	if len(seen) != 12 && !t.Failed() {
+	if len(seen) != 12 && !t.Failed() && !testing.Short() {
 		t.Errorf("the runs did not come to every outcome: %v", seen)
 	}
 }
@@ -134,8 +135,8 @@ func codeOf(err error) apikey.Code {
 // was refused.
 func wantOneChange(t *rapid.T, before, after apikey.Ring, event apikey.Event, changed bool) {
 	if !changed {
-		if diff := cmp.Diff(before, after); diff != "" || event.Revision != 0 {
-			t.Fatalf("refused and yet changed, announced as revision %d (-before +after):\n%s", event.Revision, diff)
+		if !reflect.DeepEqual(before, after) || event.Revision != 0 {
+			t.Fatalf("refused and yet announced as revision %d (-before +after):\n%s", event.Revision, cmp.Diff(before, after))
 		}
 		return
 	}
@@ -171,8 +172,8 @@ func wantKeys(t *rapid.T, model *page, ring apikey.Ring) {
 	for _, n := range model.phasedOut {
 		wantPhasedOut = append(wantPhasedOut, id(n))
 	}
-	if diff := cmp.Diff(wantPhasedOut, phasedOut); diff != "" {
-		t.Fatalf("Phased out keys (-page +ring):\n%s", diff)
+	if !slices.Equal(phasedOut, wantPhasedOut) {
+		t.Fatalf("keys %v are Phased out, the page says %v", phasedOut, wantPhasedOut)
 	}
 	if (ring.SecretARN == "") != (ring.Active == nil) || len(ring.Deleted) > apikey.MaxRemembered {
 		t.Fatalf("secret %q, %d deleted keys remembered", ring.SecretARN, len(ring.Deleted))

@@ -66,11 +66,11 @@ func TestNamesOfAnOwnerStrictlyIncrease(t *testing.T) {
 			if len(ring.PhasedOut) == apikey.MaxPhasedOut || rapid.IntRange(0, 4).Draw(t, "delete all when 0") == 0 {
 				ring, _ = ring.DeleteAll(at(now))
 			}
-			make := ring.Create
+			issue := ring.Create
 			if ring.Active != nil {
-				make = ring.Rotate
+				issue = ring.Rotate
 			}
-			next, _, err := make(at(now), material(n))
+			next, _, err := issue(at(now), material(n))
 			if err != nil {
 				t.Fatal(err)
 			}

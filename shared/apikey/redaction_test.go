@@ -161,7 +161,7 @@ func TestCredentialRedactsItselfInsideOtherValues(t *testing.T) {
 				wantNoTrace(t, format, fmt.Sprintf(format, value))
 			}
 			wantNoTrace(t, "Println", fmt.Sprintln(value, value))
-			wantNoTrace(t, "Errorf", fmt.Errorf("wrapped: %w, %[1]v", fmt.Errorf("%#v", value)).Error())
+			wantNoTrace(t, "Errorf", fmt.Errorf("wrapped: %w", fmt.Errorf("%#v", value)).Error())
 		})
 	}
 }

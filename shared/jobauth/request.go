@@ -114,6 +114,8 @@ func (o OwnerRef) validate() error {
 	return checkText("owner.iamId", o.IAMID, apikey.MaxIAMIDBytes)
 }
 
+// checkText bounds a text in characters; an owner's parts have bounds in bytes,
+// and one between the two is just an owner that has no key.
 func checkText(field, text string, maxLength int) error {
 	switch {
 	case text == "":

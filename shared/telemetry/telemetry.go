@@ -8,19 +8,21 @@ import (
 	"github.com/userapikey/service/shared/apikey"
 )
 
-// NewLogger writes JSON lines at the level and above. Every text in them is
-// searched for credentials, because some of it, like the name of an unknown
-// field, comes from clients.
+// NewLogger writes JSON lines at the level and above. Every line is searched
+// for credentials, because some of it, like the name of an unknown field, comes
+// from clients.
 func NewLogger(w io.Writer, level slog.Level) *slog.Logger {
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: redact}))
+	return slog.New(slog.NewJSONHandler(redactor{w}, &slog.HandlerOptions{Level: level}))
 }
 
-func redact(_ []string, attribute slog.Attr) slog.Attr {
-	switch value := attribute.Value.Any().(type) {
-	case string:
-		attribute.Value = slog.StringValue(apikey.Redact(value))
-	case error:
-		attribute.Value = slog.StringValue(apikey.Redact(value.Error()))
+// redactor takes credentials out of whole lines: slog writes each with one call,
+// and JSON escapes no character of a credential. So it does not matter what kind
+// of value told it.
+type redactor struct{ w io.Writer }
+
+func (r redactor) Write(line []byte) (int, error) {
+	if _, err := io.WriteString(r.w, apikey.Redact(string(line))); err != nil {
+		return 0, err
 	}
-	return attribute
+	return len(line), nil
 }
