@@ -1,7 +1,7 @@
 # Tests and checks; the Makefile includes this file.
 
 # Every Go module but the tools' own, whose code is not ours.
-MODULES := $(shell find . -name go.mod -not -path './tools/*' -not -path './build/*' -not -path './.*/*' | xargs -n 1 dirname | sort)
+MODULES := $(shell find . -name go.mod -not -path './tools/*' -not -path './build/*' -not -path './.*/*' | sed 's,^./,,' | xargs -n 1 dirname | sort)
 GO_TOOL := $(GO) tool -modfile="$(CURDIR)/tools/go.mod"
 
 # How long each fuzz test runs.
@@ -65,4 +65,4 @@ vulncheck: have-go ## look for known vulnerabilities in what is linked (GOVULNDB
 	done
 
 drift: have-go ## check that what is generated is what the sources generate
-	@$(PYTHON) tools/drift.py $(MODULES) tools
+	@$(PYTHON) tools/drift.py $(MODULES)

@@ -1,0 +1,176 @@
+package authorizer_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/userapikey/service/functions/functest"
+	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/awstest"
+)
+
+// onlyConsistentReads fails the test at any call but a strongly consistent read
+// of one item by its key.
+func onlyConsistentReads(t *testing.T) awstest.Fault {
+	return func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+		var read struct {
+			ConsistentRead bool
+			Key            map[string]any
+		}
+		if err := json.Unmarshal(call.Body, &read); err != nil || !read.ConsistentRead || len(read.Key) != 2 {
+			t.Errorf("%s %s", call.Operation, call.Body)
+		}
+		return next()
+	}
+}
+
+func TestDecisionIsOneConsistentRead(t *testing.T) {
+	w := newWorld(t)
+	unknown := byOwner(apikey.Owner{AccountID: functest.Jane.AccountID, IAMID: "IBMid-2"})
+	forged := byCredential(w.forged())
+	for name, q := range map[string]question{
+		"by an Active credential":    byCredential(functest.SecondCredential),
+		"by a Phased out credential": byCredential(functest.FirstCredential),
+		"by a forged credential":     forged,
+		"by owner":                   byOwner(functest.Jane),
+		"by an owner without keys":   unknown,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w.Calm()
+			w.Table.Transport.SetFault(onlyConsistentReads(t))
+			w.asked("JOB_RUNNER_TOKEN", q)
+			w.wantCalls("GetItem")
+			w.invoked(q)
+			w.wantCalls("GetItem")
+		})
+	}
+}
+
+// A question about another account's owner is answered without looking; one
+// with another account's credential needs the look, to be told from a forgery.
+func TestForeignOwnerIsRefusedWithoutARead(t *testing.T) {
+	w := newWorld(t)
+	runner := w.elsewhere()
+	if got := w.asked(runner, byOwner(functest.Jane)); got.Reason != "no_active_key" {
+		t.Errorf("answered %+v", got)
+	}
+	w.wantCalls()
+	if got := w.invoked(byOwner(functest.Jane).with("callerAccountId", "another")); got.Reason != "no_active_key" {
+		t.Errorf("answered %+v", got)
+	}
+	w.wantCalls()
+	w.asked(runner, byCredential(functest.SecondCredential))
+	w.wantCalls("GetItem")
+}
+
+const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+// Every change of one character, to any digit or to what is none.
+func TestEveryMistypedCharacterIsRefusedWithoutIO(t *testing.T) {
+	w := newWorld(t)
+	good := functest.SecondCredential
+	for i := range len(good) {
+		for _, character := range digits + "_- \x00é" {
+			typo := good[:i] + string(character) + good[i+1:]
+			if typo == good {
+				continue
+			}
+			if got := w.invoked(byCredential(typo)); got.Allowed || got.Reason != "credential_malformed" {
+				t.Fatalf("character %d changed to %q: %+v", i, character, got)
+			}
+		}
+	}
+	w.wantCalls()
+}
+
+func TestEveryOtherMalformedCredentialIsRefusedWithoutIO(t *testing.T) {
+	w := newWorld(t)
+	good := functest.SecondCredential
+	malformed := map[string]string{
+		"empty":                  "",
+		"the prefix":             "cpdk_",
+		"blanks":                 strings.Repeat(" ", len(good)),
+		"a blank in front":       " " + good,
+		"a line break":           good + "\n",
+		"quotes":                 `"` + good + `"`,
+		"a scheme":               "Bearer " + good,
+		"capitals":               strings.ToUpper(good),
+		"small letters":          strings.ToLower(good),
+		"another prefix":         "cpdx_" + good[5:],
+		"no separator":           strings.Replace(good, "_000", "000", 1),
+		"halves swapped":         "cpdk_" + good[49:98] + "_" + good[5:48],
+		"twice":                  good + good,
+		"very long":              strings.Repeat("x", 10_000),
+		"no UTF-8 letters":       strings.Repeat("ä", 49),
+		"a JWT":                  "eyJhbGciOiJFUzI1NiJ9.eyJpYW1faWQiOiJJQk1pZC0xIn0.c2lnbmF0dXJl",
+		"a key's id":             w.Ring(functest.Jane).Active.ID.String(),
+		"two neighbours swapped": good[:60] + good[61:62] + good[60:61] + good[62:],
+	}
+	for i := range len(good) {
+		malformed["cut off after "+good[:i]] = good[:i]
+		malformed["without its beginning "+good[:i]] = good[i+1:]
+	}
+	w.Calm()
+	for name, credential := range malformed {
+		for way, got := range map[string]decision{
+			"over HTTP": w.asked("JOB_RUNNER_TOKEN", byCredential(credential)),
+			"directly":  w.invoked(byCredential(credential)),
+		} {
+			if got != (decision{Reason: "credential_malformed"}) {
+				t.Errorf("%s, %s: %+v", name, way, got)
+			}
+		}
+	}
+	w.wantCalls()
+}
+
+func TestMalformedQuestionIsRefusedWithoutIO(t *testing.T) {
+	w := newWorld(t)
+	good := byCredential(functest.SecondCredential)
+	for _, q := range []question{{}, good.with("jobId", ""), good.with("trigger", "x"), good.with("owner", nil).with("credential", nil), good.with("extra", 1)} {
+		w.ask("JOB_RUNNER_TOKEN", q).Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
+		answer, err := w.invoke(q)
+		w.refusedInvocation(apikey.CodeInvalidRequest, answer, err)
+	}
+	w.wantCalls()
+}
+
+// Every cold start would pay for clients that are never used.
+func TestFunctionLinksNoClientThatItDoesNotNeed(t *testing.T) {
+	linked := functest.Linked(t)
+	if !slices.Contains(linked, "github.com/aws/aws-sdk-go-v2/service/dynamodb") {
+		t.Fatalf("the function links %v", linked)
+	}
+	for _, pkg := range linked {
+		for _, unneeded := range []string{"service/secretsmanager", "service/eventbridge", "shared/vault", "shared/lifecycle"} {
+			if strings.Contains(pkg, unneeded) {
+				t.Errorf("the function links %s", pkg)
+			}
+		}
+	}
+}
+
+// BenchmarkDecision is a direct invocation's cost without the network: decoding,
+// the SDK's work on one read, the decision, its log line and the answer.
+func BenchmarkDecision(b *testing.B) {
+	for name, q := range map[string]question{
+		"by credential": byCredential(functest.SecondCredential),
+		"by owner":      byOwner(functest.Jane),
+		"malformed":     byCredential(functest.SecondCredential + "x"),
+	} {
+		b.Run(name, func(b *testing.B) {
+			w := newWorld(b)
+			event := []byte(w.encode(q))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := w.Invoke(w.function, event); err != nil {
+					b.Fatal(err)
+				}
+				w.Table.Transport.TakeCalls()
+			}
+		})
+	}
+}

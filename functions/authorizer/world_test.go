@@ -1,0 +1,130 @@
+package authorizer_test
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/lambda/messages"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/userapikey/service/functions/authorizer"
+	"github.com/userapikey/service/functions/functest"
+	"github.com/userapikey/service/shared/apikey"
+)
+
+var authorize = functest.Request{Method: http.MethodPost, Resource: "/v1/job-authorizations", Token: "JOB_RUNNER_TOKEN"}
+
+// question is a bare request.
+type question map[string]any
+
+// with is the question with one more field, or another value of it.
+func (q question) with(field string, value any) question {
+	q = maps.Clone(q)
+	q[field] = value
+	return q
+}
+
+func byCredential(credential string) question {
+	return question{"jobId": "job-1", "jobType": "model_training", "trigger": "ad_hoc", "credential": credential}
+}
+
+func byOwner(owner apikey.Owner) question {
+	return question{
+		"jobId": "job-1", "jobType": "pipeline", "trigger": "scheduled",
+		"owner": map[string]string{"accountId": owner.AccountID, "iamId": owner.IAMID},
+	}
+}
+
+// decision is an answer; what it leaves out stays empty.
+type decision struct {
+	Allowed bool
+	Reason  string
+	Key     struct{ ID, Name string }
+	Owner   apikey.Owner
+	Secret  struct{ ARN, VersionID string }
+}
+
+// world is a world with the function in it.
+type world struct {
+	*functest.World
+	t        testing.TB
+	function any
+}
+
+// newWorld is one where Jane has an Active and a Phased out key.
+func newWorld(t testing.TB) world {
+	w := world{World: functest.New(t), t: t}
+	w.function = authorizer.New(w.World, w.Keys.Rings, w.Log).Handle
+	w.JaneHasRotated()
+	w.Calm()
+	return w
+}
+
+// ask asks over HTTP as whoever has the token.
+func (w world) ask(token string, q question) functest.Answer {
+	w.t.Helper()
+	request := authorize.As(token)
+	request.Body = w.encode(q)
+	return w.Send(w.function, request)
+}
+
+func (w world) asked(token string, q question) decision {
+	w.t.Helper()
+	var got decision
+	w.ask(token, q).Must(http.StatusOK).Decode(&got)
+	return got
+}
+
+// invoke asks by a direct invocation with the bare request.
+func (w world) invoke(q question) ([]byte, error) {
+	w.t.Helper()
+	return w.Invoke(w.function, []byte(w.encode(q)))
+}
+
+func (w world) invoked(q question) decision {
+	w.t.Helper()
+	answer, err := w.invoke(q)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var got decision
+	if err := json.Unmarshal(answer, &got); err != nil {
+		w.t.Fatalf("%s: %v", answer, err)
+	}
+	return got
+}
+
+// refusedInvocation checks that an invocation fails as a direct invoker sees
+// it, the code as the error's type, and returns the message.
+func (w world) refusedInvocation(code apikey.Code, answer []byte, err error) (message string) {
+	w.t.Helper()
+	var refusal messages.InvokeResponse_Error
+	if !errors.As(err, &refusal) || refusal.Type != string(code) || refusal.Message == "" || len(answer) != 0 {
+		w.t.Errorf("answered %s, %#v; want the error type %s", answer, err, code)
+	}
+	return refusal.Message
+}
+
+func (w world) encode(q question) string {
+	w.t.Helper()
+	encoded, err := json.Marshal(q)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return string(encoded)
+}
+
+// wantCalls checks which calls were made of DynamoDB, and that Secrets Manager
+// was left alone.
+func (w world) wantCalls(want ...string) {
+	w.t.Helper()
+	if diff := cmp.Diff(want, w.Table.Transport.TakeCalls()); diff != "" {
+		w.t.Errorf("calls of the table: %s", diff)
+	}
+	if calls := w.Secrets.Transport.TakeCalls(); len(calls) > 0 {
+		w.t.Errorf("Secrets Manager was asked: %v", calls)
+	}
+}

@@ -1,0 +1,154 @@
+package create_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/userapikey/service/functions/functest"
+	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/awstest"
+)
+
+var createOnce = createKey.With("Idempotency-Key", "key-1")
+
+func TestRetryWithTheSameKeyIsAnsweredTheSame(t *testing.T) {
+	w := newWorld(t)
+	first := w.send(createOnce).Must(http.StatusCreated)
+	w.Calm()
+	again := w.send(createOnce).Must(http.StatusCreated)
+	if first.Body != again.Body {
+		t.Errorf("answered %s and then %s", first.Body, again.Body)
+	}
+	if diff := cmp.Diff(first.Headers, again.Headers); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"TransactGetItems"}, w.Table.Transport.TakeCalls()); diff != "" {
+		t.Errorf("calls of the table: %s", diff)
+	}
+	if diff := cmp.Diff([]string{"GetSecretValue"}, w.Secrets.Transport.TakeCalls()); diff != "" {
+		t.Errorf("calls of Secrets Manager: %s", diff)
+	}
+	if ring := w.Ring(functest.Jane); ring.Revision != 1 {
+		t.Errorf("the ring is at revision %d", ring.Revision)
+	}
+}
+
+// The time in between changes nothing that a replay tells but the credential,
+// which is shown only while its key is Active.
+func TestReplayShowsTheCredentialOnlyWhileItsKeyIsActive(t *testing.T) {
+	for name, end := range map[string]func(world){
+		"phased out":  func(w world) { w.Rotate(functest.Jane) },
+		"deleted":     func(w world) { w.DeleteAll(functest.Jane) },
+		"another one": func(w world) { w.DeleteAll(functest.Jane); w.Create(functest.Jane) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			first := w.created(w.send(createOnce))
+			w.Pass(time.Hour)
+			end(w)
+			w.Calm()
+			again := w.send(createOnce)
+			if strings.Contains(again.Body, "credential") {
+				t.Errorf("the credential is shown: %s", again.Body)
+			}
+			first.Credential = ""
+			if diff := cmp.Diff(first, w.created(again)); diff != "" {
+				t.Errorf("answered (-) and replayed (+): %s", diff)
+			}
+			if calls := w.Secrets.Transport.TakeCalls(); len(calls) > 0 {
+				t.Errorf("Secrets Manager was asked: %v", calls)
+			}
+		})
+	}
+}
+
+func TestReplayIsUnavailableWhileSecretsManagerIs(t *testing.T) {
+	w := newWorld(t)
+	w.send(createOnce).Must(http.StatusCreated)
+	w.Secrets.Transport.SetFault(awstest.Refuse(400, "AccessDeniedException"))
+	w.send(createOnce).Refused(http.StatusServiceUnavailable, apikey.CodeUnavailable)
+	w.Calm()
+	if w.created(w.send(createOnce)).Credential == "" {
+		t.Error("the credential is lost")
+	}
+}
+
+// A retry is recognized before anything that has changed since could refuse it.
+func TestReplayIsCheckedBeforeRevisionAndState(t *testing.T) {
+	w := newWorld(t)
+	request := createOnce.With("If-Match", `"0"`)
+	first := w.send(request).Must(http.StatusCreated)
+	if again := w.send(request).Must(http.StatusCreated); first.Body != again.Body {
+		t.Errorf("answered %s and then %s", first.Body, again.Body)
+	}
+}
+
+func TestKeyOfARotationIsRefusedForACreate(t *testing.T) {
+	w := newWorld(t)
+	w.JaneHasAKey()
+	_, err := w.Keys.Rotate(t.Context(), apikey.ChangeRequest{
+		Owner: functest.Jane, Actor: apikey.Actor{Kind: apikey.ActorUser, ID: functest.Jane.IAMID}, IdempotencyKey: "key-1",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.send(createOnce).Refused(http.StatusUnprocessableEntity, apikey.CodeIdempotencyKeyReused)
+}
+
+func TestIdempotencyKeyIsForgottenAfterADay(t *testing.T) {
+	w := newWorld(t)
+	first := w.created(w.send(createOnce))
+	w.DeleteAll(functest.Jane)
+	w.Pass(24*time.Hour - time.Second)
+	if again := w.created(w.send(createOnce)); again.Key.ID != first.Key.ID {
+		t.Error("forgotten before the day was over")
+	}
+	w.Pass(time.Second)
+	if again := w.created(w.send(createOnce)); again.Key.ID == first.Key.ID || again.Credential == "" {
+		t.Error("remembered for longer than a day")
+	}
+}
+
+func TestIdempotencyKeysOfTwoUsersAreTwo(t *testing.T) {
+	w := newWorld(t)
+	first := w.created(w.send(createOnce))
+	colleague := apikey.Owner{AccountID: functest.Jane.AccountID, IAMID: "IBMid-2"}
+	second := w.created(w.send(createOnce.As(w.Token(colleague, apikey.RoleAdministrator))))
+	if first.Key.ID == second.Key.ID || first.Credential == second.Credential {
+		t.Error("two users share a key")
+	}
+}
+
+// Lambda may deliver an event more than once. With an Idempotency-Key the
+// second delivery is answered like the first; without one it finds the key
+// there and makes no other.
+func TestEventDeliveredTwiceMakesOneKey(t *testing.T) {
+	for name, test := range map[string]struct {
+		request functest.Request
+		again   func(again, first functest.Answer)
+	}{
+		"with an Idempotency-Key": {createOnce, func(again, first functest.Answer) {
+			if again.Must(http.StatusCreated); again.Body != first.Body {
+				t.Errorf("answered %s and then %s", first.Body, again.Body)
+			}
+		}},
+		"without": {createKey, func(again, _ functest.Answer) {
+			again.Refused(http.StatusConflict, apikey.CodeActiveKeyExists)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			first := w.send(test.request)
+			made := w.created(first)
+			test.again(w.send(test.request), first)
+			ring := w.Ring(functest.Jane)
+			if ring.Revision != 1 || ring.Active.ID.String() != made.Key.ID || len(w.Secrets.Names()) != 1 {
+				t.Errorf("revision %d, secrets %v", ring.Revision, w.Secrets.Names())
+			}
+		})
+	}
+}

@@ -1,0 +1,168 @@
+package functest
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/httpapi"
+)
+
+// RequestID is the id of every Request.
+const RequestID = "5b1f0d3c-8c1e-4a7b-9f60-2d4e6a8b0c1d"
+
+// Request is an HTTP request to the API.
+type Request struct {
+	Method string
+	// Resource is the path as the API names it, such as /v1/user-api-keys/{keyId}.
+	Resource string
+	// KeyID stands in the place of {keyId}.
+	KeyID   string
+	Token   string
+	Headers map[string]string
+	Body    string
+}
+
+// With is the request with one more header, or another value of it.
+func (r Request) With(name, value string) Request {
+	headers := maps.Clone(r.Headers)
+	if headers == nil {
+		headers = map[string]string{}
+	}
+	headers[name] = value
+	r.Headers = headers
+	return r
+}
+
+// As is the request with another token.
+func (r Request) As(token string) Request {
+	r.Token = token
+	return r
+}
+
+// Event is the request as API Gateway hands it on.
+func (r Request) Event() events.APIGatewayProxyRequest {
+	event := events.APIGatewayProxyRequest{
+		Resource: r.Resource, HTTPMethod: r.Method,
+		Path:    strings.ReplaceAll(r.Resource, "{keyId}", r.KeyID),
+		Headers: map[string]string{}, MultiValueHeaders: map[string][]string{},
+		Body: r.Body,
+		RequestContext: events.APIGatewayProxyRequestContext{
+			RequestID: RequestID, HTTPMethod: r.Method, ResourcePath: r.Resource, Stage: "live",
+		},
+	}
+	add := func(name, value string) {
+		event.Headers[name], event.MultiValueHeaders[name] = value, []string{value}
+	}
+	if r.Token != "" {
+		add("Authorization", "Bearer "+r.Token)
+	}
+	if r.Body != "" {
+		add("Content-Type", "application/json")
+	}
+	for name, value := range r.Headers {
+		add(name, value)
+	}
+	if strings.Contains(r.Resource, "{keyId}") {
+		event.PathParameters = map[string]string{"keyId": r.KeyID}
+	}
+	return event
+}
+
+// Send has the function answer the request.
+func (w *World) Send(function any, r Request) Answer {
+	w.t.Helper()
+	return w.Deliver(function, r.Event())
+}
+
+// Deliver has the function answer an event of API Gateway.
+func (w *World) Deliver(function any, event events.APIGatewayProxyRequest) Answer {
+	w.t.Helper()
+	payload, err := json.Marshal(event)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	out, err := w.Invoke(function, payload)
+	if err != nil {
+		w.t.Fatalf("the function failed: %v", err)
+	}
+	var got events.APIGatewayProxyResponse
+	if err := json.Unmarshal(out, &got); err != nil {
+		w.t.Fatalf("%s: %v", out, err)
+	}
+	return Answer{w: w, Status: got.StatusCode, Headers: got.Headers, Body: got.Body}
+}
+
+// Answer is what the caller of a Request sees.
+type Answer struct {
+	Status  int
+	Headers map[string]string
+	Body    string
+	w       *World
+}
+
+// Key is a key as the API shows it.
+type Key struct {
+	ID          string
+	Name        string
+	Status      apikey.Status
+	CreatedAt   time.Time
+	CreatedBy   apikey.Actor
+	PhasedOutAt time.Time
+}
+
+// Problem is the answer's problem details.
+func (a Answer) Problem() httpapi.Problem {
+	a.w.t.Helper()
+	var p httpapi.Problem
+	a.Decode(&p)
+	return p
+}
+
+// Decode reads the answer's body.
+func (a Answer) Decode(target any) {
+	a.w.t.Helper()
+	if err := json.Unmarshal([]byte(a.Body), target); err != nil {
+		a.w.t.Fatalf("%s: %v", a.Body, err)
+	}
+}
+
+// Must ends the test unless the answer has the status.
+func (a Answer) Must(status int) Answer {
+	a.w.t.Helper()
+	if a.Status != status {
+		a.w.t.Fatalf("answered %d %s", a.Status, a.Body)
+	}
+	return a
+}
+
+// Refused checks the status and code of a refusal.
+func (a Answer) Refused(status int, code apikey.Code) {
+	a.w.t.Helper()
+	if a.Status != status || a.Problem().Code != code {
+		a.w.t.Errorf("answered %d %s, want %d %s", a.Status, a.Body, status, code)
+	}
+	if status == http.StatusServiceUnavailable && a.Headers["Retry-After"] == "" {
+		a.w.t.Error("nothing tells when to try again")
+	}
+}
+
+// Is checks the answer's body, whatever the order of its fields.
+func (a Answer) Is(status int, body string) {
+	a.w.t.Helper()
+	a.Must(status)
+	var want, got any
+	if err := json.Unmarshal([]byte(body), &want); err != nil {
+		a.w.t.Fatalf("%s: %v", body, err)
+	}
+	a.Decode(&got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		a.w.t.Errorf("want (-) and answered (+): %s", diff)
+	}
+}

@@ -1,0 +1,15 @@
+package rotate_test
+
+import (
+	"testing"
+
+	"github.com/userapikey/service/functions/functest"
+	"github.com/userapikey/service/functions/rotate"
+)
+
+func TestEventsAreAnsweredAsRecorded(t *testing.T) {
+	functest.Golden(t,
+		func(w *functest.World) any { return rotate.New(w, w.Keys, w.Log).Handle },
+		functest.Case{Event: "rotate", Given: (*functest.World).JaneHasAKey},
+	)
+}

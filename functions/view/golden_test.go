@@ -1,0 +1,15 @@
+package view_test
+
+import (
+	"testing"
+
+	"github.com/userapikey/service/functions/functest"
+	"github.com/userapikey/service/functions/view"
+)
+
+func TestEventsAreAnsweredAsRecorded(t *testing.T) {
+	functest.Golden(t,
+		func(w *functest.World) any { return view.New(w, w.Keys.Rings, w.Log).Handle },
+		functest.Case{Event: "view", Given: (*functest.World).JaneHasRotated},
+	)
+}

@@ -1,0 +1,251 @@
+package view_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/userapikey/service/functions/functest"
+	"github.com/userapikey/service/functions/view"
+	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/awstest"
+	"github.com/userapikey/service/shared/httpapi"
+)
+
+var viewKeys = functest.Request{Method: http.MethodGet, Resource: "/v1/user-api-keys", Token: "ADMINISTRATOR_TOKEN"}
+
+// world is a world with the function in it.
+type world struct {
+	*functest.World
+}
+
+func newWorld(t *testing.T) world { return world{functest.New(t)} }
+
+func (w world) send(r functest.Request) functest.Answer {
+	return w.Send(view.New(w.World, w.Keys.Rings, w.Log).Handle, r)
+}
+
+func TestUserWithoutKeysIsShownThatThereAreNone(t *testing.T) {
+	w := newWorld(t)
+	got := w.send(viewKeys)
+	got.Is(http.StatusOK, `{
+		"owner": {"accountId": "0123456789abcdef0123456789abcdef", "iamId": "IBMid-5500SAMPLE", "username": "jane.doe@example.com"},
+		"active": null, "phasedOut": [], "revision": 0, "suspended": false
+	}`)
+	if got.Headers["ETag"] != `"0"` {
+		t.Errorf("ETag is %s", got.Headers["ETag"])
+	}
+}
+
+func TestUserWhoDeletedAllKeysIsShownThatThereAreNone(t *testing.T) {
+	w := newWorld(t)
+	w.JaneHasRotated()
+	w.DeleteAll(functest.Jane)
+	got := w.send(viewKeys)
+	got.Is(http.StatusOK, `{
+		"owner": {"accountId": "0123456789abcdef0123456789abcdef", "iamId": "IBMid-5500SAMPLE", "username": "jane.doe@example.com"},
+		"active": null, "phasedOut": [], "revision": 3, "suspended": false
+	}`)
+	if got.Headers["ETag"] != `"3"` {
+		t.Errorf("ETag is %s", got.Headers["ETag"])
+	}
+}
+
+type keys struct {
+	Active    *functest.Key
+	PhasedOut []functest.Key
+	Suspended bool
+}
+
+func TestPhasedOutKeysAreShownNewestFirst(t *testing.T) {
+	w := newWorld(t)
+	want := []string{w.Create(functest.Jane).Key.ID.String()}
+	for range 4 {
+		want = append(want, w.Rotate(functest.Jane).Key.ID.String())
+	}
+	slices.Reverse(want)
+	var got keys
+	w.send(viewKeys).Must(http.StatusOK).Decode(&got)
+	shown := []string{got.Active.ID}
+	for i, key := range got.PhasedOut {
+		shown = append(shown, key.ID)
+		if key.Status != apikey.StatusPhasedOut || key.PhasedOutAt.IsZero() {
+			t.Errorf("a Phased out key is shown as %+v", key)
+		}
+		if i > 0 && !key.CreatedAt.Before(got.PhasedOut[i-1].CreatedAt) {
+			t.Errorf("made at %s, after %s", got.PhasedOut[i-1].CreatedAt, key.CreatedAt)
+		}
+	}
+	if diff := cmp.Diff(want, shown); diff != "" {
+		t.Errorf("made, newest first (-), and shown (+): %s", diff)
+	}
+	if got.Active.Status != apikey.StatusActive || !got.Active.PhasedOutAt.IsZero() {
+		t.Errorf("the Active key is shown as %+v", got.Active)
+	}
+}
+
+func TestSuspendedUserIsTold(t *testing.T) {
+	w := newWorld(t)
+	w.Suspend(functest.Jane)
+	var got keys
+	w.send(viewKeys).Must(http.StatusOK).Decode(&got)
+	if !got.Suspended {
+		t.Error("the suspension is not shown")
+	}
+}
+
+func TestNoViewShowsACredentialOrWhereItIs(t *testing.T) {
+	w := newWorld(t)
+	w.JaneHasRotated()
+	got := w.send(viewKeys).Must(http.StatusOK)
+	for _, kept := range []string{"cpdk_", "arn:", "digest", functest.Jane.Locator().String()} {
+		if strings.Contains(strings.ToLower(got.Body), kept) {
+			t.Errorf("the view holds %s: %s", kept, got.Body)
+		}
+	}
+}
+
+func TestViewIsOneConsistentRead(t *testing.T) {
+	w := newWorld(t)
+	w.JaneHasRotated()
+	w.Calm()
+	w.Table.Transport.SetFault(func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+		var read struct{ ConsistentRead bool }
+		if err := json.Unmarshal(call.Body, &read); err != nil || !read.ConsistentRead {
+			t.Errorf("%s %s", call.Operation, call.Body)
+		}
+		return next()
+	})
+	w.send(viewKeys).Must(http.StatusOK)
+	if diff := cmp.Diff([]string{"GetItem"}, w.Table.Transport.TakeCalls()); diff != "" {
+		t.Error(diff)
+	}
+	if calls := w.Secrets.Transport.TakeCalls(); len(calls) > 0 {
+		t.Errorf("Secrets Manager was asked: %v", calls)
+	}
+}
+
+func TestOnlyKeyManagersView(t *testing.T) {
+	for name, test := range map[string]struct {
+		roles   []apikey.Role
+		allowed bool
+	}{
+		"Administrator":         {[]apikey.Role{apikey.RoleAdministrator}, true},
+		"AccountOwner":          {[]apikey.Role{apikey.RoleAccountOwner}, true},
+		"one among others":      {[]apikey.Role{"Viewer", apikey.RoleAdministrator}, true},
+		"JobRunner":             {[]apikey.Role{apikey.RoleJobRunner}, false},
+		"PlatformJobRunner":     {[]apikey.Role{apikey.RolePlatformJobRunner}, false},
+		"another role":          {[]apikey.Role{"Viewer"}, false},
+		"in another case":       {[]apikey.Role{"administrator"}, false},
+		"two in one":            {[]apikey.Role{"Administrator,AccountOwner"}, false},
+		"the empty role":        {[]apikey.Role{""}, false},
+		"no role":               {nil, false},
+		"part of the right one": {[]apikey.Role{"Admin", "Administrators"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.JaneHasAKey()
+			w.Calm()
+			got := w.send(viewKeys.As(w.Token(functest.Jane, test.roles...)))
+			if test.allowed {
+				got.Must(http.StatusOK)
+				return
+			}
+			got.Refused(http.StatusForbidden, apikey.CodeRoleRequired)
+			for _, role := range []string{"Administrator", "AccountOwner"} {
+				if !strings.Contains(got.Problem().Detail, role) {
+					t.Errorf("%q does not name the role %s, which would do", got.Problem().Detail, role)
+				}
+			}
+			if calls := w.Table.Transport.TakeCalls(); len(calls) > 0 {
+				t.Errorf("the table was asked for a caller who may not: %v", calls)
+			}
+		})
+	}
+}
+
+func TestCallerWithoutATokenIsRefused(t *testing.T) {
+	w := newWorld(t)
+	for _, token := range []string{"", "ANOTHER_TOKEN"} {
+		got := w.send(viewKeys.As(token))
+		got.Refused(http.StatusUnauthorized, apikey.CodeUnauthenticated)
+		if got.Headers["WWW-Authenticate"] == "" {
+			t.Error("nothing asks for a token")
+		}
+	}
+}
+
+// The same person in another account is another owner.
+func TestKeysOfAnotherAccountAreNotShown(t *testing.T) {
+	w := newWorld(t)
+	w.JaneHasAKey()
+	for name, owner := range map[string]apikey.Owner{
+		"same person, other account":  {AccountID: "another", IAMID: functest.Jane.IAMID, Username: functest.Jane.Username},
+		"other person, same account":  {AccountID: functest.Jane.AccountID, IAMID: "IBMid-2", Username: functest.Jane.Username},
+		"account and person swapped":  {AccountID: functest.Jane.IAMID, IAMID: functest.Jane.AccountID},
+		"a character moved between":   {AccountID: functest.Jane.AccountID + "I", IAMID: functest.Jane.IAMID[1:]},
+		"neither, but the same names": {AccountID: "another", IAMID: "IBMid-2", Username: functest.Jane.Username},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got keys
+			w.send(viewKeys.As(w.Token(owner, apikey.RoleAdministrator, apikey.RoleAccountOwner))).Must(http.StatusOK).Decode(&got)
+			if got.Active != nil || len(got.PhasedOut) != 0 {
+				t.Errorf("shown: %+v", got)
+			}
+		})
+	}
+}
+
+func TestViewWithABodyIsRefused(t *testing.T) {
+	w := newWorld(t)
+	request := viewKeys
+	request.Body = `{"iamId":"IBMid-2"}`
+	w.send(request).Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
+}
+
+func TestStoreOutOfReachIsUnavailable(t *testing.T) {
+	for name, fault := range map[string]awstest.Fault{
+		"down":      awstest.Reset,
+		"failing":   awstest.Refuse(http.StatusInternalServerError, "InternalServerError"),
+		"throttled": awstest.Refuse(http.StatusBadRequest, "ProvisionedThroughputExceededException"),
+		"denied":    awstest.Refuse(http.StatusBadRequest, "AccessDeniedException"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.JaneHasAKey()
+				w.Table.Transport.SetFault(fault)
+				w.send(viewKeys).Refused(http.StatusServiceUnavailable, apikey.CodeUnavailable)
+			})
+		})
+	}
+}
+
+func TestOtherMethodsAndPathsAreAnsweredHere(t *testing.T) {
+	w := newWorld(t)
+	other := viewKeys
+	other.Method = http.MethodPut
+	w.send(other).Refused(http.StatusMethodNotAllowed, httpapi.CodeMethodNotAllowed)
+	other.Resource = "/{proxy+}"
+	w.send(other).Refused(http.StatusNotFound, httpapi.CodeNotFound)
+}
+
+// Every cold start would pay for clients that are never used.
+func TestFunctionLinksNoClientThatItDoesNotNeed(t *testing.T) {
+	linked := functest.Linked(t)
+	if !slices.Contains(linked, "github.com/aws/aws-sdk-go-v2/service/dynamodb") {
+		t.Fatalf("the function links %v", linked)
+	}
+	for _, pkg := range linked {
+		for _, unneeded := range []string{"service/secretsmanager", "service/eventbridge", "shared/vault", "shared/lifecycle"} {
+			if strings.Contains(pkg, unneeded) {
+				t.Errorf("the function links %s", pkg)
+			}
+		}
+	}
+}

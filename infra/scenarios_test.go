@@ -1,0 +1,248 @@
+package infra_test
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/userapikey/service/shared/httpapi"
+)
+
+// scenario brings about one answer that the contract documents.
+type scenario struct {
+	operation string
+	status    int
+	// example names the answer among the examples of that status.
+	example string
+	// given is the state before; fault is what goes wrong then.
+	given, fault func(*world)
+	// request names the example of the contract that is the body; "" is call.body.
+	request string
+	call    call
+}
+
+// A request of each operation that succeeds, as the others vary it.
+var proper = map[string]scenario{
+	"viewKeys":      {given: keyRotated},
+	"createKey":     {given: nothingYet},
+	"rotateKey":     {given: keyToRotate},
+	"deleteKey":     {given: keyRotated, call: call{keyID: firstKeyID}},
+	"deleteAllKeys": {given: keyRotated},
+	"authorizeJob":  {given: keyRotated, request: "adHocJob"},
+}
+
+var (
+	changes = []string{"createKey", "rotateKey", "deleteKey", "deleteAllKeys"}
+	issues  = []string{"createKey", "rotateKey"}
+)
+
+func scenarios() []scenario {
+	var all []scenario
+	for operation := range proper {
+		all = append(all, refusalsOfAnyRequest(operation)...)
+		if slices.Contains(changes, operation) {
+			all = append(all, refusalsOfAnyChange(operation)...)
+		}
+		if slices.Contains(issues, operation) {
+			all = append(all, refusalsOfAnyIssue(operation)...)
+		}
+	}
+	return slices.Concat(all, keyScenarios(), refusalsOfKeyChanges(), decisions(), malformedQuestions())
+}
+
+// vary is the proper request of an operation with one thing different.
+func vary(operation string, status int, example string, change func(*scenario)) scenario {
+	s := proper[operation]
+	s.operation, s.status, s.example = operation, status, example
+	change(&s)
+	return s
+}
+
+func header(name, value string) func(*scenario) {
+	return func(s *scenario) { s.call.headers = map[string]string{name: value} }
+}
+
+func body(text string) func(*scenario) {
+	return func(s *scenario) { s.request, s.call.body = "", text }
+}
+
+func token(kind string) func(*scenario) { return func(s *scenario) { s.call.token = kind } }
+
+func given(state func(*world)) func(*scenario) { return func(s *scenario) { s.given = state } }
+
+func fault(fault func(*world)) func(*scenario) { return func(s *scenario) { s.fault = fault } }
+
+const jobWithoutKey = `"jobId":"sales-forecast-7","jobType":"datastage_flow","trigger":"ad_hoc"`
+
+func refusalsOfAnyRequest(operation string) []scenario {
+	unknownField, otherRole, defect := `{"name":"my key"}`, "JobRunner", noRandomness
+	switch operation {
+	case "authorizeJob":
+		unknownField, otherRole, defect = `{"name":"my job",`+jobWithoutKey+`,"credential":"x"}`, "Administrator", unreadableRing
+	case "viewKeys":
+		defect = unreadableRing
+	}
+	tooLarge := "{" + strings.Repeat(" ", httpapi.MaxBodyBytes-1) + "}"
+	return []scenario{
+		vary(operation, 400, "unknownQueryParameter", func(s *scenario) { s.call.query = map[string]string{"limit": "10"} }),
+		vary(operation, 400, "unknownField", body(unknownField)),
+		vary(operation, 401, "noToken", token("none")),
+		vary(operation, 401, "expiredToken", token("expired")),
+		vary(operation, 403, "roleRequired", token(otherRole)),
+		vary(operation, 413, "payloadTooLarge", body(tooLarge)),
+		vary(operation, 415, "unsupportedMediaType", func(s *scenario) {
+			body("name=my+key")(s)
+			header("Content-Type", "application/x-www-form-urlencoded")(s)
+		}),
+		vary(operation, 500, "internalError", fault(defect)),
+		vary(operation, 503, "storeOutOfReach", fault(storeOutOfReach)),
+		vary(operation, 503, "issuerOutOfReach", fault(issuerOutOfReach)),
+	}
+}
+
+func refusalsOfAnyChange(operation string) []scenario {
+	return []scenario{
+		vary(operation, 400, "malformedIfMatch", header("If-Match", "2")),
+		vary(operation, 409, "conflict", fault(everyRaceLost)),
+		vary(operation, 412, "revisionMismatch", header("If-Match", `"7"`)),
+		vary(operation, 412, "revisionMismatch", header("If-Match", `W/"0", "8"`)),
+	}
+}
+
+func refusalsOfAnyIssue(operation string) []scenario {
+	const key = "8a5dd5c5-9c1c-4d43-a3a1-3c4c5f3d8a10"
+	usedFor, usedUp := "rotateKey", allowanceUsedUp
+	if operation == "rotateKey" {
+		usedFor, usedUp = "createKey", allowanceUsedUpWithKey
+	}
+	return []scenario{
+		vary(operation, 400, "longIdempotencyKey", header("Idempotency-Key", strings.Repeat("k", 65))),
+		vary(operation, 422, "idempotencyKeyReused", func(s *scenario) {
+			s.call.headers = map[string]string{"Idempotency-Key": key}
+			s.given = func(w *world) {
+				if usedFor == "rotateKey" {
+					keyCreated(w)
+				}
+				w.must(201, call{operation: w.operation(usedFor), headers: s.call.headers})
+			}
+		}),
+		vary(operation, 429, "rotationRateExceeded", given(usedUp)),
+		vary(operation, 503, "materialOutOfReach", fault(materialOutOfReach)),
+	}
+}
+
+// keyScenarios are what succeeds.
+func keyScenarios() []scenario {
+	again := map[string]string{"Idempotency-Key": "8a5dd5c5-9c1c-4d43-a3a1-3c4c5f3d8a10"}
+	first := func(w *world, operation string) {
+		w.must(201, call{operation: w.operation(operation), headers: again})
+	}
+	return []scenario{
+		vary("viewKeys", 200, "activeAndPhasedOut", given(keyRotated)),
+		vary("viewKeys", 200, "noKeys", given(nothingYet)),
+		vary("viewKeys", 200, "suspended", given(ownerSuspended)),
+
+		vary("createKey", 201, "created", given(nothingYet)),
+		vary("createKey", 201, "created", func(s *scenario) { s.request = "emptyObject" }),
+		vary("createKey", 201, "created", header("If-Match", `"0"`)),
+		vary("createKey", 201, "created", header("If-Match", `*`)),
+		vary("createKey", 201, "created", header("Idempotency-Key", strings.Repeat("~", 64))),
+		vary("createKey", 201, "created", func(s *scenario) {
+			s.call.headers = again
+			s.given = func(w *world) { first(w, "createKey") }
+		}),
+		vary("createKey", 201, "repeatedLater", func(s *scenario) {
+			s.call.headers = again
+			s.given = func(w *world) {
+				first(w, "createKey")
+				w.must(201, call{operation: w.operation("rotateKey")})
+			}
+		}),
+		vary("createKey", 201, "repeatedLater", func(s *scenario) {
+			s.call.headers = again
+			s.given = func(w *world) {
+				first(w, "createKey")
+				w.must(200, call{operation: w.operation("deleteAllKeys")})
+			}
+		}),
+
+		vary("rotateKey", 201, "rotated", given(keyToRotate)),
+		vary("rotateKey", 201, "rotated", func(s *scenario) { s.request = "emptyObject" }),
+		vary("rotateKey", 201, "rotated", header("If-Match", `"0" , "1"`)),
+		vary("rotateKey", 201, "rotated", func(s *scenario) {
+			s.call.headers = again
+			s.given = func(w *world) {
+				keyToRotate(w)
+				first(w, "rotateKey")
+			}
+		}),
+		vary("rotateKey", 201, "repeatedLater", func(s *scenario) {
+			s.call.headers = again
+			s.given = func(w *world) {
+				keyToRotate(w)
+				first(w, "rotateKey")
+				w.must(201, call{operation: w.operation("rotateKey")})
+			}
+		}),
+
+		vary("deleteKey", 200, "deletedOne", given(keyRotated)),
+		vary("deleteAllKeys", 200, "deletedAll", given(keyRotated)),
+		vary("deleteAllKeys", 200, "deletedAll", header("If-Match", `"2"`)),
+		vary("deleteAllKeys", 200, "nothingToDelete", given(allDeleted)),
+	}
+}
+
+func refusalsOfKeyChanges() []scenario {
+	keyID := func(id string) func(*scenario) { return func(s *scenario) { s.call.keyID = id } }
+	return []scenario{
+		vary("createKey", 403, "ownerSuspended", given(ownerSuspended)),
+		vary("createKey", 409, "activeKeyExists", given(keyCreated)),
+		vary("rotateKey", 409, "noActiveKey", given(nothingYet)),
+		vary("rotateKey", 409, "noActiveKey", given(allDeleted)),
+		vary("rotateKey", 409, "tooManyPhasedOutKeys", given(fullOfPhasedOutKeys)),
+		vary("deleteKey", 409, "keyActive", keyID(secondKeyID)),
+		vary("deleteKey", 404, "keyNotFound", given(firstKeyDeleted)),
+		vary("deleteKey", 404, "keyNotFound", keyID("01a1bfc0-1900-7bad-8d40-e857956f388f")),
+	}
+}
+
+func decisions() []scenario {
+	ask := func(example string, state func(*world), text string) scenario {
+		return vary("authorizeJob", 200, example, func(s *scenario) {
+			body(text)(s)
+			s.given = state
+		})
+	}
+	byCredential := func(credential string) string { return `{` + jobWithoutKey + `,"credential":"` + credential + `"}` }
+	byOwner := func(accountID string) string {
+		return `{` + jobWithoutKey + `,"owner":{"accountId":"` + accountID + `","iamId":"` + sampleOwner.IAMID + `"}}`
+	}
+	named := func(example, request string) scenario {
+		return vary("authorizeJob", 200, example, func(s *scenario) { s.request = request })
+	}
+	return []scenario{
+		named("allowed", "adHocJob"),
+		named("allowed", "scheduledJob"),
+		named("allowed", "runtimeServiceJob"),
+		named("credentialMalformed", "mistypedCredential"),
+		ask("credentialMalformed", nothingYet, byCredential("")),
+		ask("keyUnknown", keyRotated, byCredential(unknownCredential)),
+		ask("keyUnknown", nothingYet, byCredential(firstCredential)),
+		ask("keyPhasedOut", keyRotated, byCredential(firstCredential)),
+		ask("keyDeleted", firstKeyDeleted, byCredential(firstCredential)),
+		ask("noActiveKey", allDeleted, byOwner(sampleOwner.AccountID)),
+		ask("noActiveKey", keyRotated, byOwner("another-account")),
+	}
+}
+
+func malformedQuestions() []scenario {
+	malformed := func(example, text string) scenario { return vary("authorizeJob", 400, example, body(text)) }
+	return []scenario{
+		malformed("noBody", ""),
+		malformed("wrongType", `{"jobId":7,"jobType":"pipeline","trigger":"ad_hoc","credential":"x"}`),
+		malformed("missingField", `{`+jobWithoutKey+`,"owner":{"accountId":"account-1"}}`),
+		malformed("unknownJobType", `{"jobId":"j","jobType":"cron","trigger":"ad_hoc","credential":"x"}`),
+		malformed("needlessService", `{`+jobWithoutKey+`,"service":"notebook-runtime","credential":"x"}`),
+		malformed("keyNotNamed", `{`+jobWithoutKey+`}`),
+		malformed("keyNamedTwice", `{`+jobWithoutKey+`,"credential":"x","owner":{"accountId":"account-1","iamId":"IBMid-1"}}`),
+	}
+}

@@ -1,0 +1,79 @@
+package infra_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// What the schemas let pass and what they refuse: conditions are easily written
+// so that a validator does not see them. (This one, for instance, overlooks a
+// property whose schema is just false.)
+func TestSchemasRefuseWhatCannotBe(t *testing.T) {
+	c := loadContract(t)
+	const (
+		active    = `{"id":"01a19d26-820f-7e18-9a3d-4169f6b09879","name":"cpd-apikey-IBMid-1-2026-11-02T16:45:09.007Z","status":"ACTIVE","createdAt":"2026-11-02T16:45:09.007Z","createdBy":{"kind":"user","id":"IBMid-1"}}`
+		owner     = `{"accountId":"account-1","iamId":"IBMid-1","username":""}`
+		named     = `{"id":"01a19d26-820f-7e18-9a3d-4169f6b09879","name":"cpd-apikey-IBMid-1-2026-11-02T16:45:09.007Z"}`
+		secret    = `{"arn":"arn:aws:secretsmanager:us-east-1:111122223333:secret:a-AbCdEf","versionId":"01a19d26-820f-7e18-9a3d-4169f6b09879"}`
+		nothing   = `{"schedules":[],"scheduleCount":0,"runs":[],"runCount":0}`
+		problem   = `"title":"T","detail":"D.","requestId":"r","type":"https://github.com/userapikey/service/blob/main/docs/problems.md#conflict"`
+		invalid   = `{"status":400,"code":"invalid_request","field":"jobId",` + problem + `}`
+		conflict  = `{"status":409,"code":"conflict",` + problem + `}`
+		created   = `{"key":` + active + `,"credential":"` + firstCredential + `","revision":1}`
+		keys      = `{"owner":` + owner + `,"active":` + active + `,"phasedOut":[],"revision":1,"suspended":false}`
+		allowed   = `{"allowed":true,"reason":"key_active","key":` + named + `,"owner":` + owner + `,"secret":` + secret + `}`
+		refused   = `{"allowed":false,"reason":"key_phased_out","key":` + named + `,"owner":` + owner + `}`
+		unknown   = `{"allowed":false,"reason":"key_unknown"}`
+		phasedOut = `"status":"PHASED_OUT","phasedOutAt":"2026-11-02T16:45:09.007Z"`
+	)
+	for _, test := range []struct{ schema, good, from, to string }{
+		{"Key", active, `"ACTIVE"`, `"PHASED_OUT"`},
+		{"Key", active, `"ACTIVE"`, `"DELETED"`},
+		{"Key", active, `"status":"ACTIVE"`, `"status":"ACTIVE","phasedOutAt":"2026-11-02T16:45:09.007Z"`},
+		{"Key", active, `{"id"`, `{"lastUsedAt":"2026-11-02T16:45:09.007Z","id"`},
+		{"Key", active, `01a19d26-820f-7e18`, `01A19D26-820f-7e18`},
+		{"Key", active, `01a19d26-820f-7e18`, `01a19d26-820f-4e18`},
+		{"Key", active, `"createdAt":"2026-11-02T16:45:09.007Z"`, `"createdAt":"2026-11-02T16:45:09Z"`},
+		{"Key", active, `"createdAt":"2026-11-02T16:45:09.007Z"`, `"createdAt":"2026-13-02T16:45:09.007Z"`},
+		{"Key", active, `"cpd-apikey-IBMid-1-`, `"apikey-IBMid-1-`},
+		{"Keys", keys, `"status":"ACTIVE"`, phasedOut},
+		{"Keys", keys, `"phasedOut":[]`, `"phasedOut":[` + active + `]`},
+		{"Keys", keys, `"phasedOut":[]`, `"phasedOut":null`},
+		{"Keys", keys, `"revision":1`, `"revision":-1`},
+		{"Keys", keys, `"active":` + active + `,`, ``},
+		{"CreatedKey", created, `"status":"ACTIVE"`, phasedOut},
+		{"CreatedKey", created, firstCredential, firstCredential + "0"},
+		{"CreatedKey", created, firstCredential, "[credential redacted]"},
+		{"CreatedKey", created, `{"key"`, `{"phasedOut":null,"key"`},
+		{"Affected", nothing, `"schedules":[]`, `"schedules":[{}]`},
+		{"Affected", nothing, `"runCount":0`, `"runCount":1`},
+		{"Decision", allowed, `true`, `false`},
+		{"Decision", allowed, `,"secret":` + secret, ``},
+		{"Decision", allowed, `key_active`, `key_phased_out`},
+		{"Decision", allowed, `,"name":"cpd-apikey-IBMid-1-2026-11-02T16:45:09.007Z"`, ``},
+		{"Decision", refused, `false`, `true`},
+		{"Decision", refused, `key_phased_out`, `key_deleted`},
+		{"Decision", refused, `key_phased_out`, `no_active_key`},
+		{"Decision", refused, `,"owner":` + owner, ``},
+		{"Decision", unknown, `key_unknown`, `key_active`},
+		{"Decision", unknown, `key_unknown`, `key_forgotten`},
+		{"Decision", unknown, `"key_unknown"`, `"key_unknown","owner":` + owner},
+		{"Problem", invalid, `"field":"jobId",`, ``},
+		{"Problem", conflict, `{"status"`, `{"field":"body","status"`},
+		{"Problem", conflict, `{"status"`, `{"instance":"/","status"`},
+		{"Problem", conflict, `"conflict"`, `"clash"`},
+		{"InvalidRequest", invalid, `400`, `422`},
+	} {
+		schema := c.schema(t, test.schema)
+		if err := checkAgainst(schema, test.good); err != nil {
+			t.Errorf("%s refuses %s: %v", test.schema, test.good, err)
+		}
+		bad := strings.Replace(test.good, test.from, test.to, 1)
+		if bad == test.good {
+			t.Errorf("%s: %s is not in %s", test.schema, test.from, test.good)
+		}
+		if checkAgainst(schema, bad) == nil {
+			t.Errorf("%s allows %s", test.schema, bad)
+		}
+	}
+}

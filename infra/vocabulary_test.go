@@ -1,0 +1,157 @@
+package infra_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/httpapi"
+	"github.com/userapikey/service/shared/jobauth"
+)
+
+// The words that clients branch on are the same in the contract and in the code.
+func TestEnumsOfTheContractAreThoseOfTheCode(t *testing.T) {
+	c := loadContract(t)
+	for _, words := range []struct {
+		name           string
+		contract, code []string
+	}{
+		{"Problem.code", enum(c.property(t, "Problem", "code")), texts(httpapi.Codes())},
+		{"Decision.reason", enum(c.property(t, "Decision", "reason")), texts(jobauth.Reasons)},
+		{"JobAuthorizationRequest.jobType", enum(c.property(t, "JobAuthorizationRequest", "jobType")), texts(jobauth.JobTypes)},
+		{"JobAuthorizationRequest.trigger", enum(c.property(t, "JobAuthorizationRequest", "trigger")), texts(jobauth.Triggers)},
+		{"Key.status", enum(c.property(t, "Key", "status")), texts([]apikey.Status{apikey.StatusActive, apikey.StatusPhasedOut})},
+		{"Actor.kind", enum(c.property(t, "Actor", "kind")), texts([]apikey.ActorKind{apikey.ActorUser, apikey.ActorAdministrator, apikey.ActorSchedule})},
+	} {
+		if diff := cmp.Diff(words.code, words.contract, sorted); diff != "" {
+			t.Errorf("%s: in the code (-) and in the contract (+): %s", words.name, diff)
+		}
+	}
+}
+
+var sorted = cmpopts.SortSlices(strings.Compare)
+
+func texts[T ~string](values []T) []string {
+	texts := make([]string, len(values))
+	for i, value := range values {
+		texts[i] = string(value)
+	}
+	return texts
+}
+
+// Every code is among the codes of some answer, and no answer has another.
+func TestEveryCodeIsAnsweredSomewhere(t *testing.T) {
+	c := loadContract(t)
+	var documented []string
+	for _, response := range c.model.Components.Responses.FromOldest() {
+		documented = append(documented, documentedCodesOf(t, response.Content.GetOrZero("application/problem+json").Schema)...)
+	}
+	for _, op := range c.operations() {
+		for _, response := range op.answers() {
+			if media := response.Content.GetOrZero("application/problem+json"); media != nil {
+				documented = append(documented, documentedCodesOf(t, media.Schema)...)
+			}
+		}
+	}
+	slices.Sort(documented)
+	if diff := cmp.Diff(texts(httpapi.Codes()), slices.Compact(documented), sorted); diff != "" {
+		t.Errorf("in the code (-) and among the answers (+): %s", diff)
+	}
+}
+
+// Every meaning of a reason is told: an item of its own in the description.
+func TestEveryReasonIsDescribed(t *testing.T) {
+	description := loadContract(t).property(t, "Decision", "reason").Description
+	for _, reason := range jobauth.Reasons {
+		if !strings.Contains(description, "- `"+string(reason)+"`: ") {
+			t.Errorf("the reason %s is not described", reason)
+		}
+	}
+}
+
+const problemsDocument = "../docs/problems.md"
+
+// The type of a problem leads to the section that explains its code; a section
+// names the status that the code really has.
+func TestEveryCodeHasItsSection(t *testing.T) {
+	sections := problemSections(t)
+	for _, code := range httpapi.Codes() {
+		answer := answerTo(t, code)
+		problem := decodeProblem(t, answer.Body)
+		if address, fragment, _ := strings.Cut(problem.Type, "#"); !strings.HasSuffix(address, "/docs/problems.md") || fragment != string(code) {
+			t.Errorf("%s: its type %s does not lead to its section", code, problem.Type)
+		}
+		if answer.StatusCode < 400 || answer.StatusCode > 599 || problem.Status != answer.StatusCode || problem.Title == "" {
+			t.Errorf("%s: the status is %d, in the body %d, the title %q", code, answer.StatusCode, problem.Status, problem.Title)
+		}
+		section, ok := sections[string(code)]
+		if !ok {
+			t.Errorf("%s has no section", code)
+			continue
+		}
+		delete(sections, string(code))
+		want := strconv.Itoa(answer.StatusCode) + " " + http.StatusText(answer.StatusCode)
+		for _, part := range []string{"**Status:** " + want + "\n", "\n**Means:** ", "\n**What to do:** "} {
+			if !strings.Contains(section, part) {
+				t.Errorf("the section of %s lacks %q", code, strings.TrimSpace(part))
+			}
+		}
+	}
+	for name := range sections {
+		t.Errorf("the section %q is about no code", name)
+	}
+}
+
+// problemSections are the second-level sections of the document by heading.
+func problemSections(t *testing.T) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(problemsDocument)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections := map[string]string{}
+	headings := regexp.MustCompile(`(?m)^## (.+)$`).FindAllSubmatchIndex(text, -1)
+	for i, at := range headings {
+		end := len(text)
+		if i+1 < len(headings) {
+			end = headings[i+1][0]
+		}
+		name := string(text[at[2]:at[3]])
+		if _, twice := sections[name]; twice {
+			t.Errorf("the section %q is there twice", name)
+		}
+		sections[name] = string(text[at[1]:end])
+	}
+	return sections
+}
+
+type anyone struct{}
+
+func (anyone) Principal(context.Context, string) (apikey.Principal, error) {
+	return apikey.Principal{Owner: sampleOwner}, nil
+}
+
+// answerTo is the answer of an API whose only operation refuses with the code.
+func answerTo(t *testing.T, code apikey.Code) events.APIGatewayProxyResponse {
+	t.Helper()
+	api := httpapi.New(anyone{}, slog.New(slog.DiscardHandler), httpapi.Route{
+		Method: http.MethodGet, Path: "/v1/user-api-keys",
+		Permit: func(apikey.Principal) error { return &apikey.Error{Code: code, Detail: "Refused."} },
+	})
+	answer, err := api.Handle(t.Context(), events.APIGatewayProxyRequest{HTTPMethod: http.MethodGet, Resource: "/v1/user-api-keys"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer
+}

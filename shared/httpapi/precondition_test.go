@@ -1,0 +1,138 @@
+package httpapi_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/httpapi"
+)
+
+// changing is a scene whose handler asks for a change of the caller's own keys,
+// and what it was asked with.
+func changing(t testing.TB) (*scene, *apikey.ChangeRequest) {
+	s, got := newScene(t), new(apikey.ChangeRequest)
+	s.handle = func(_ context.Context, r *httpapi.Request) (httpapi.Response, error) {
+		change, err := r.OwnChange()
+		*got = change
+		return httpapi.Response{Status: http.StatusOK, Body: struct{}{}}, err
+	}
+	return s, got
+}
+
+func TestChangeIsOfTheCallersOwnKeysByTheCaller(t *testing.T) {
+	s, got := changing(t)
+	s.send(post("")).wantOK()
+	want := apikey.ChangeRequest{
+		Owner:         ada,
+		Actor:         apikey.Actor{Kind: apikey.ActorUser, ID: ada.IAMID},
+		CorrelationID: requestID,
+	}
+	if diff := cmp.Diff(want, *got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestIdempotencyKeyIsOneTo64VisibleASCIICharacters(t *testing.T) {
+	for name, test := range map[string]struct {
+		key      string
+		accepted bool
+	}{
+		"1 character":         {"a", true},
+		"64 characters":       {strings.Repeat("a", 64), true},
+		"a UUID":              {"5b1f0d3c-8c1e-4a7b-9f60-2d4e6a8b0c1d", true},
+		"the lowest":          {"!", true},
+		"the highest":         {"~", true},
+		"quotes":              {`"key"`, true},
+		"empty":               {"", false},
+		"65 characters":       {strings.Repeat("a", 65), false},
+		"a space":             {"a b", false},
+		"a space alone":       {" ", false},
+		"a space in front":    {" a", false},
+		"a space at the end":  {"a ", false},
+		"a tab":               {"a\tb", false},
+		"a line break":        {"a\n", false},
+		"NUL":                 {"a\x00", false},
+		"delete":              {"a\x7f", false},
+		"beyond ASCII":        {"ä", false},
+		"a byte beyond ASCII": {"a\xff", false},
+		"64 runes, 65 bytes":  {strings.Repeat("a", 63) + "ä", false},
+		"a no-break space":    {"a\u00a0", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, change := changing(t)
+			got := s.send(with(map[string]string{"Idempotency-Key": test.key}))
+			if !test.accepted {
+				got.wantInvalid("Idempotency-Key")
+				return
+			}
+			got.wantOK()
+			if change.IdempotencyKey != test.key {
+				t.Errorf("read as %q", change.IdempotencyKey)
+			}
+		})
+	}
+}
+
+func TestIfMatchNamesTheRevisionsAtWhichAChangeIsWanted(t *testing.T) {
+	none := []int64{} // well formed, and no revision matches it
+	for value, want := range map[string][]int64{
+		`*`:                      nil,
+		`"3"`:                    {3},
+		`"0"`:                    {0},
+		`"9223372036854775807"`:  {9223372036854775807},
+		`"3", "4"`:               {3, 4},
+		`"3","4"`:                {3, 4},
+		"\"3\"\t,  \"4\"":        {3, 4},
+		`"3", W/"4", "x"`:        {3},
+		`W/"3"`:                  none,
+		`"03"`:                   none,
+		`"+3"`:                   none,
+		`"3.0"`:                  none,
+		`"0x3"`:                  none,
+		`" 3"`:                   none,
+		`"3 "`:                   none,
+		`"٣"`:                    none,
+		`""`:                     none,
+		`"*"`:                    none,
+		`"abc"`:                  none,
+		`"-0"`:                   none,
+		`"9223372036854775808"`:  none,
+		`"99999999999999999999"`: none,
+	} {
+		t.Run(value, func(t *testing.T) {
+			s, change := changing(t)
+			s.send(with(map[string]string{"If-Match": value})).wantOK()
+			if diff := cmp.Diff(want, change.ExpectedRevisions); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// To drop what cannot be read would make the change unconditional.
+func TestIfMatchThatCannotBeReadIsRefused(t *testing.T) {
+	for _, value := range []string{
+		" ", "3", "'3'", `"3`, `3"`, `"`, `"3""4"`, `"3" "4"`, `"3",`, `,"3"`, `"3",,"4"`, `"3", 4`, `"3", *`, `*, "3"`, `**`,
+		`w/"3"`, `W/`, `W/3`, `W /"3"`, `W/W/"3"`, "null", `"3"; x`,
+	} {
+		t.Run(value, func(t *testing.T) {
+			s, _ := changing(t)
+			s.send(with(map[string]string{"If-Match": value})).wantInvalid("If-Match")
+		})
+	}
+}
+
+func TestETagOfAnAnswerIsWhatIfMatchUnderstands(t *testing.T) {
+	for _, revision := range []int64{0, 1, 42, 9223372036854775807} {
+		s, change := changing(t)
+		s.send(with(map[string]string{"If-Match": httpapi.ETag(revision)})).wantOK()
+		if diff := cmp.Diff([]int64{revision}, change.ExpectedRevisions); diff != "" {
+			t.Error(diff)
+		}
+	}
+}

@@ -1,0 +1,169 @@
+"""Runs every test: of each module named on the command line, then end to end on a local stack of its own.
+
+  python3 tools/run_tests.py MODULE...
+
+Failures are shown when they happen, and everything is counted at the end.
+"""
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+
+from test_events import Part
+
+GO = os.environ.get("GO", "go")
+STACK = ["--dir", "build/test-stack"]
+ENV_FILE = os.path.abspath("build/test.env")
+E2E = "./localstack/e2e/..."
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+GRACE_SECONDS = 5
+
+
+class Stopped(BaseException):
+    """The person, or the system, wants the tests to end."""
+
+
+def main(modules):
+    for number in SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, stop)
+    # A stack that somebody else started is not the one to test.
+    env = {name: value for name, value in os.environ.items() if name != "LOCAL_ENV"}
+    flags = [*race_flag(env), "-shuffle=on", "-timeout=5m"]
+    parts = []
+    try:
+        for module in modules:
+            parts.append(Part("unit" if module == "." else "unit, " + module))
+            run_tests(parts[-1], module, [*flags, "./..."], env)
+        parts.append(Part("end to end"))
+        with local_stack(parts[-1]) as settings:
+            if settings is not None:
+                run_tests(parts[-1], ".", [*flags, "-count=1", E2E], {**env, **settings})
+    except Stopped as stopped:
+        print("Stopped; what has run until now:")
+        return 128 + stopped.args[0]
+    finally:
+        summarize(parts)
+    return 1 if any(part.failed for part in parts) else 0
+
+
+def race_flag(env):
+    """The race detector needs a C compiler, which nothing else here does."""
+    probe = subprocess.run([GO, "build", "-race", "runtime/cgo"], env=env,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if probe.returncode == 0:
+        return ["-race"]
+    print("The race detector is off: it needs a C compiler (%s)." % probe.stderr.strip().splitlines()[-1], flush=True)
+    return []
+
+
+def run_tests(part, module, arguments, env):
+    print("\n== %s: go test %s" % (part.name, " ".join(arguments)), flush=True)
+    began = time.monotonic()
+    # In a group of its own, which can be ended whole.
+    tests = subprocess.Popen([GO, "test", "-json", *arguments], cwd=module, env=env, text=True, errors="replace",
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
+    try:
+        for line in tests.stdout:
+            part.take(line)
+        part.end(tests.wait())
+    finally:
+        end_group(tests)
+        part.seconds += time.monotonic() - began
+
+
+def end_group(process):
+    # After an interrupt the go command removes its temporary files.
+    for number in (signal.SIGINT, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_SECONDS)
+
+
+# -- The local stack ----------------------------------------------------------
+
+@contextlib.contextmanager
+def local_stack(part):
+    """A stack for these tests only; answers the variables that lead to it, or None when it does not start."""
+    os.makedirs("build", exist_ok=True)
+    began = time.monotonic()
+    with open("build/test.lock", "w") as lock:
+        print("\n== %s: starting a local stack" % part.name, flush=True)
+        take_turn(lock)
+        stack("down", stdout=subprocess.DEVNULL)  # of a run that was killed
+        try:
+            up = stack("up", "--port", "0", "--env-file", ENV_FILE)
+            part.seconds += time.monotonic() - began
+            if up == 0:
+                yield settings()
+            else:
+                part.fail("the local stack did not start")
+                yield None
+        finally:
+            ignore_signals()
+            if stack("down", stdout=subprocess.DEVNULL) != 0:
+                part.fail("the local stack did not stop")
+
+
+def take_turn(lock):
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("Waiting for another run of these tests in this checkout.", flush=True)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+
+def stack(command, *arguments, **options):
+    """Runs a command of the stack to its end; one that is to stop gets the time to clean up."""
+    process = subprocess.Popen([sys.executable, "localstack/stack.py", command, *STACK, *arguments],
+                               stdin=subprocess.DEVNULL, start_new_session=True, **options)
+    try:
+        return process.wait()
+    except Stopped:
+        process.terminate()
+        process.wait()
+        raise
+
+
+def settings():
+    with open(ENV_FILE, encoding="utf-8") as file:
+        pairs = dict(line.rstrip("\n").split("=", 1) for line in file if "=" in line)
+    return {**pairs, "LOCAL_ENV": ENV_FILE}
+
+
+# -- The end ------------------------------------------------------------------
+
+def summarize(parts):
+    skipped = [line for part in parts for line in part.skip_reasons]
+    failed = [line for part in parts for line in part.failures]
+    for title, lines in (("Skipped", skipped), ("Failed", failed)):
+        if lines:
+            print("\n%s:\n  %s" % (title, "\n  ".join(lines)))
+    width = max([len(part.name) for part in parts], default=0)
+    print("\n%-*s  passed  failed  skipped  seconds" % (width, ""))
+    for part in parts:
+        print("%-*s  %6d  %6d  %7d  %7.1f" % (width, part.name, part.passed, part.failed, part.skipped, part.seconds))
+    print("%d passed, %d failed, %d skipped" % tuple(
+        sum(getattr(part, name) for part in parts) for name in ("passed", "failed", "skipped")), flush=True)
+
+
+def stop(number, _frame):
+    ignore_signals()
+    raise Stopped(number)
+
+
+def ignore_signals():
+    """What follows is cleaning up, which a second Ctrl-C must not break off."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
