@@ -69,7 +69,7 @@ func golden(t *testing.T, function func(*World) any, c Case, record string) {
 		}
 		return
 	}
-	want, err := os.ReadFile(record) //nolint:gosec // the test's own file
+	want, err := os.ReadFile(record)
 	if err != nil {
 		t.Fatalf("no answer is recorded (-update records it): %v", err)
 	}

@@ -103,8 +103,12 @@ func refuse(code Code, detail string) *Error { return &Error{Code: code, Detail:
 // is another owner's or nobody's.
 func KeyNotFound() *Error { return refuse(CodeKeyNotFound, "There is no such key.") }
 
-// Invalid is the error for a request field of the wrong form.
+// Invalid is the error for a request field of the wrong form. A field can have
+// an empty name, which is shown in quotes.
 func Invalid(field, detail string) *Error {
+	if field == "" {
+		field = `""`
+	}
 	return &Error{Code: CodeInvalidRequest, Field: field, Detail: detail}
 }
 

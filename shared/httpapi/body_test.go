@@ -94,7 +94,7 @@ func TestMalformedBodyIsRefusedNamingTheField(t *testing.T) {
 		"unknown field":               {`{"jobId":"nightly","jobName":"x"}`, "jobName"},
 		"unknown field that is null":  {`{"jobName":null}`, "jobName"},
 		"unknown nested field":        {`{"owner":{"iamId":"IBMid-2","id":1}}`, "owner.id"},
-		"unknown field without name":  {`{"":1}`, ""},
+		"unknown field without name":  {`{"":1}`, `""`},
 		"unknown prototype":           {`{"__proto__":{}}`, "__proto__"},
 		"same field twice":            {`{"jobId":"nightly","jobId":"nightly"}`, "jobId"},
 		"same field twice, escaped":   {`{"jobId":"nightly","\u006aobId":"weekly"}`, "jobId"},

@@ -98,6 +98,13 @@ var landings = map[string]func(event *events.APIGatewayProxyRequest, credential 
 	"field name, long": func(e *events.APIGatewayProxyRequest, c string) {
 		e.Body = `{"` + strings.Repeat("x", 60) + c + `":1}`
 	},
+	"field name, cut off": func(e *events.APIGatewayProxyRequest, c string) { e.Body = `{"` + c[:len(c)-3] + `":1}` },
+	"field name, mistyped": func(e *events.APIGatewayProxyRequest, c string) {
+		e.Body = `{"` + c[:10] + c[11:] + `":1}`
+	},
+	"query name, cut off": func(e *events.APIGatewayProxyRequest, c string) {
+		e.QueryStringParameters = map[string]string{c[:len(c)-7]: "x"}
+	},
 	"value":            func(e *events.APIGatewayProxyRequest, c string) { e.Body = `{"jobId":"` + c + `"}` },
 	"value, cut off":   func(e *events.APIGatewayProxyRequest, c string) { e.Body = `{"jobId":"` + c },
 	"value, wrong":     func(e *events.APIGatewayProxyRequest, c string) { e.Body = `{"owner":"` + c + `"}` },
@@ -170,8 +177,8 @@ func TestNoLogHoldsACredentialThatAnErrorQuotes(t *testing.T) {
 	})
 }
 
-// wantNothingOf searches answer and log for the credential and for each half
-// of it: its address, and its secret with the checksum.
+// wantNothingOf searches answer and log for the beginning of each half of the
+// credential, its address and its secret: a part of a secret is told as well.
 func (s *scene) wantNothingOf(got answer, credential apikey.Credential) {
 	s.t.Helper()
 	texts := []string{got.body, s.log.String()}
@@ -181,7 +188,7 @@ func (s *scene) wantNothingOf(got answer, credential apikey.Credential) {
 	_, halves, _ := strings.Cut(credential.Reveal(), "_")
 	for half := range strings.SplitSeq(halves, "_") {
 		for _, text := range texts {
-			if strings.Contains(text, half) {
+			if strings.Contains(text, half[:20]) {
 				s.t.Errorf("a part of the credential, %s, is in %s", half, text)
 			}
 		}

@@ -89,7 +89,7 @@ func (s *Store) load(ctx context.Context, locator apikey.Locator, key string) (s
 		{Get: &types.Get{TableName: &s.table, Key: idempotencyKey(locator, key)}},
 	}})
 	if err != nil {
-		return snapshot{}, err
+		return snapshot{}, unavailable(err)
 	}
 	var snap snapshot
 	if attributes := out.Responses[0].Item; attributes != nil {

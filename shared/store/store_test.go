@@ -261,3 +261,17 @@ func TestOneDynamoDBCallPerReadAndTwoPerChange(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// A ring that cannot be read is a defect of ours, not an outage to wait for.
+func TestARingThatCannotBeReadIsNotUnavailable(t *testing.T) {
+	s := newScene(t)
+	s.engine.Transport.SetFault(awstest.On("TransactGetItems", func(awstest.Call, func() (*http.Response, error)) (*http.Response, error) {
+		return awstest.Answer(http.StatusOK, map[string]any{"Responses": []any{
+			map[string]any{"Item": map[string]any{"pk": map[string]string{"S": "OWNER#x"}, "sk": map[string]string{"S": "RING"}}},
+			map[string]any{},
+		}}), nil
+	}))
+	if _, err := s.create(t.Context()); apikey.CodeOf(err) != apikey.CodeInternal {
+		t.Errorf("answered %v", err)
+	}
+}

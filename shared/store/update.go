@@ -66,7 +66,7 @@ func (s *Store) Update(ctx context.Context, owner apikey.Owner, idempotency Idem
 			continue
 		}
 		if err != nil {
-			return Result{}, asDomainError(err)
+			return Result{}, err
 		}
 		if snap.replay != nil {
 			return replay(snap, idempotency)
@@ -125,14 +125,6 @@ func replay(snap snapshot, idempotency Idempotency) (Result, error) {
 		}
 	}
 	return Result{Ring: snap.ring, Event: &snap.replay.event, Replayed: true}, nil
-}
-
-// asDomainError lets errors of the domain pass and wraps the SDK's.
-func asDomainError(err error) error {
-	if _, ok := errors.AsType[*apikey.Error](err); ok {
-		return err
-	}
-	return unavailable(err)
 }
 
 // backOff waits before a retry: a random time ("full jitter"), so that those
