@@ -15,6 +15,8 @@ export GO
 .PHONY: test fuzz lint vulncheck drift
 
 test: build-local ## run every test: units, properties, contracts, then end to end on a stack of its own
+	@echo "== the local stack's scripts"
+	@$(PYTHON) -B -m unittest discover -s localstack -p '*_test.py'
 	@exec $(PYTHON) tools/run_tests.py $(MODULES)
 
 fuzz: have-go ## run each fuzz test for FUZZTIME (20s)
