@@ -117,7 +117,7 @@ func TestIfMatchNamesTheRevisionsAtWhichAChangeIsWanted(t *testing.T) {
 // To drop what cannot be read would make the change unconditional.
 func TestIfMatchThatCannotBeReadIsRefused(t *testing.T) {
 	for _, value := range []string{
-		" ", "3", "'3'", `"3`, `3"`, `"`, `"3""4"`, `"3" "4"`, `"3",`, `,"3"`, `"3",,"4"`, `"3", 4`, `"3", *`, `*, "3"`, `**`,
+		"", " ", "3", "'3'", `"3`, `3"`, `"`, `"3""4"`, `"3" "4"`, `"3",`, `,"3"`, `"3",,"4"`, `"3", 4`, `"3", *`, `*, "3"`, `**`,
 		`w/"3"`, `W/`, `W/3`, `W /"3"`, `W/W/"3"`, "null", `"3"; x`,
 	} {
 		t.Run(value, func(t *testing.T) {

@@ -58,8 +58,11 @@ func (r *Request) OwnChange() (apikey.ChangeRequest, error) {
 // expectedRevisions are the revisions that If-Match names; nil when it expects
 // none in particular. Errors: invalid_request.
 func (r *Request) expectedRevisions() ([]int64, error) {
+	if len(r.headerValues("If-Match")) == 0 {
+		return nil, nil
+	}
 	value, err := r.header("If-Match")
-	if err != nil || value == "" || value == "*" {
+	if err != nil || value == "*" {
 		return nil, err
 	}
 	revisions := []int64{}
