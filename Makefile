@@ -69,3 +69,5 @@ startable: have-python
 
 # Tests and checks.
 include checks.mk
+# Tools for a deployment that runs.
+include everyday.mk

@@ -31,7 +31,7 @@ class Stopped(BaseException):
 
 def main(modules):
     for number in SIGNALS:
-        if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
             signal.signal(number, stop)
     # A stack that somebody else started is not the one to test.
     env = {name: value for name, value in os.environ.items() if name != "LOCAL_ENV"}

@@ -1,0 +1,286 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// played is what a load left behind.
+type played struct {
+	out    string
+	status int
+	err    error
+	began  time.Time
+	took   time.Duration
+}
+
+// settingsOf are those of a load that is short and deals with few owners.
+func settingsOf(change func(*settings)) settings {
+	shares, err := parseMix(defaultMix)
+	if err != nil {
+		panic(err)
+	}
+	s := settings{
+		apiURL: "http://127.0.0.1:1", issuerURL: "http://127.0.0.1:2", rate: 100, duration: 5 * time.Second,
+		owners: 5, inFlight: 20, mix: shares, seed: 1,
+	}
+	if change != nil {
+		change(&s)
+	}
+	return s
+}
+
+// play runs a load against the fake, on a clock of its own.
+func play(ctx context.Context, f *fakeService, s settings) played {
+	var out strings.Builder
+	w := world{out: &out, transport: f, now: time.Now, random: func() string { return "ABCDEFGHIJKLMNOPQRSTUVWXYZ" }}
+	p := played{began: time.Now()}
+	p.status, p.err = w.run(ctx, func() {}, s)
+	p.took = time.Since(p.began)
+	p.out = out.String()
+	return p
+}
+
+// sent are the instants of the load's own requests, from the first one's.
+func (f *fakeService) sent(s settings) []time.Duration {
+	requests := f.arrived[s.owners+1:] // the views and the decision of the preparation
+	var instants []time.Duration
+	for _, at := range requests {
+		instants = append(instants, at.Sub(requests[0]))
+	}
+	return instants
+}
+
+func TestAGoodServiceKeepsEveryPromise(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeService("")
+		p := play(t.Context(), f, settingsOf(nil))
+		if p.status != 0 || p.err != nil {
+			t.Fatalf("status %d, %v:\n%s", p.status, p.err, p.out)
+		}
+		for _, want := range []string{
+			"offered      100.0 requests/s, 500 in all\n", "achieved     100.0 answers/s, 500 in 5.0 s\n",
+			"   1 s  begun  10", "  ended  100  in flight", "200 key_phased_out", "201", "409 active_key_exists",
+			"Every answer was as promised.", "Deleting the keys of 5 owner(s)",
+		} {
+			if !strings.Contains(p.out, want) {
+				t.Errorf("the output lacks %q:\n%s", want, p.out)
+			}
+		}
+		for _, secret := range []string{"cpdk_", "secret", "Administrator", "JobRunner"} {
+			if strings.Contains(p.out, secret) {
+				t.Errorf("the output tells %q:\n%s", secret, p.out)
+			}
+		}
+		for iamID, ring := range f.rings {
+			if len(ring.keys) > 0 {
+				t.Errorf("%s has keys at the end", iamID)
+			}
+		}
+	})
+}
+
+func TestRotationsBeyondTheAllowanceAreExpected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := play(t.Context(), newFakeService(""), settingsOf(func(s *settings) { s.mix = mix{rotate: 1, decide: 1}; s.owners = 2 }))
+		if p.status != 0 || !strings.Contains(p.out, "429 rotation_rate_exceeded") {
+			t.Errorf("status %d:\n%s", p.status, p.out)
+		}
+	})
+}
+
+func TestEveryBrokenPromiseIsFound(t *testing.T) {
+	for breaks, want := range map[string]string{
+		"stale":          "decide: an old credential is allowed, though its rotation was answered before the question",
+		"refusal":        "decide: the Active key's credential is refused",
+		"contradiction":  "decide: allowed and reason contradict each other",
+		"other key":      "decide: the decision names another key than the credential's",
+		"other reason":   "decide: an old credential is refused for another reason than key_phased_out",
+		"gap":            "decide: an owner with a key has no Active key",
+		"old owner":      "decide: the decision names an old key, though its rotation was answered before the question",
+		"old revision":   "view: a view is older than a change that was answered before",
+		"old view":       "view: a view shows an old key as Active",
+		"second key":     "create: a second Active key was created",
+		"no credential":  "rotate: a new key came without its credential",
+		"lavish":         "rotate: an owner got more keys than the allowance",
+		"stingy":         "rotate: an owner got fewer keys than the allowance",
+		"defect":         "create: the answer is not one of the contract's (IBMid-load-abcdefghij-",
+		"no Retry-After": "create: no Retry-After",
+	} {
+		t.Run(breaks, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := settingsOf(func(s *settings) { s.mix = mix{decide: 60, view: 20, create: 5, rotate: 15} })
+				p := play(t.Context(), newFakeService(breaks), s)
+				if p.status != 1 || p.err != nil || !strings.Contains(p.out, want) {
+					t.Errorf("status %d, %v, and no %q:\n%s", p.status, p.err, want, p.out)
+				}
+			})
+		})
+	}
+}
+
+func TestAGatewayThatIsBusyBreaksNoPromise(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := play(t.Context(), newFakeService("gateway"), settingsOf(nil))
+		if p.status != 0 || !strings.Contains(p.out, "429 ") {
+			t.Errorf("status %d:\n%s", p.status, p.out)
+		}
+	})
+}
+
+// A change whose answer is missing may have been made. It is asked for again
+// with its Idempotency-Key, and nothing is concluded before it is answered.
+func TestLostAnswersAreAskedForAgain(t *testing.T) {
+	for name, loses := range map[string]func(int) (bool, bool){
+		"lost":        func(n int) (bool, bool) { return n%3 == 0, false },
+		"unavailable": func(n int) (bool, bool) { return false, n%3 == 0 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFakeService("")
+				f.loses = loses
+				s := settingsOf(func(s *settings) { s.mix = mix{decide: 70, view: 20, rotate: 10} })
+				p := play(t.Context(), f, s)
+				made := 0
+				for _, ring := range f.rings {
+					made += ring.revision
+				}
+				if made >= f.changes {
+					t.Errorf("%d changes were asked for and %d made, so none was asked for twice", f.changes, made)
+				}
+				_, broken, _ := strings.Cut(p.out, "Not as promised:\n")
+				for line := range strings.Lines(broken) {
+					if strings.Contains(line, "×") && !strings.Contains(line, "no answer: connection lost") {
+						t.Errorf("wrongly blamed: %s", line)
+					}
+				}
+				if wantStatus := map[string]int{"lost": 1}[name]; p.status != wantStatus {
+					t.Errorf("status %d, want %d:\n%s", p.status, wantStatus, p.out)
+				}
+			})
+		})
+	}
+}
+
+func TestRequestsBeginOnScheduleWhateverTheAnswersDo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := settingsOf(func(s *settings) { s.rate, s.duration, s.inFlight = 10, 3*time.Second, 100 })
+		f := newFakeService("")
+		f.takes = func(n int) time.Duration { return time.Duration(n) * 50 * time.Millisecond }
+		p := play(t.Context(), f, s)
+		var want []time.Duration
+		for n := range 30 {
+			want = append(want, time.Duration(n)*100*time.Millisecond)
+		}
+		if got := f.sent(s)[:30]; !slices.Equal(got, want) {
+			t.Errorf("requests began at %v:\n%s", got, p.out)
+		}
+	})
+}
+
+// One stall of two seconds is seen in the latency of all twenty requests that
+// were due in it, though only one of them was in flight.
+func TestAStallIsSeenInEveryRequestThatItHeldUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := settingsOf(func(s *settings) { s.rate, s.duration, s.inFlight, s.owners = 10, 4*time.Second, 1, 1 })
+		f := newFakeService("")
+		f.takes = func(n int) time.Duration {
+			if n == s.owners+1+1 {
+				return 2 * time.Second
+			}
+			return 0
+		}
+		p := play(t.Context(), f, s)
+		for _, want := range []string{"40 in 4.0 s", "19 were begun more than 10.0 ms late, at most 1900 ms"} {
+			if !strings.Contains(p.out, want) {
+				t.Errorf("the output lacks %q:\n%s", want, p.out)
+			}
+		}
+	})
+}
+
+func TestWhatHasNotBegunAtTheEndIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := settingsOf(func(s *settings) { s.rate, s.duration, s.inFlight, s.keep = 10, 3*time.Second, 1, true })
+		f := newFakeService("")
+		f.takes = func(n int) time.Duration {
+			if n <= s.owners+1 {
+				return 0
+			}
+			return 1200 * time.Millisecond
+		}
+		p := play(t.Context(), f, s)
+		for _, want := range []string{"30 in all\n", "3 in 3.6 s\n", "27 were due and never begun"} {
+			if !strings.Contains(p.out, want) {
+				t.Errorf("the output lacks %q:\n%s", want, p.out)
+			}
+		}
+	})
+}
+
+func TestCtrlCStopsAtOnceAndStillPrintsTheSummary(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := settingsOf(func(s *settings) { s.rate, s.inFlight = 10, 3 })
+		f := newFakeService("")
+		f.takes = func(n int) time.Duration {
+			switch {
+			case n > s.owners+1+10 && n <= s.owners+1+13:
+				return time.Hour // until it is broken off
+			default:
+				return 0
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer time.AfterFunc(2500*time.Millisecond, cancel).Stop()
+		p := play(ctx, f, s)
+		if p.status != statusInterrupted || p.took != 2500*time.Millisecond {
+			t.Errorf("status %d after %s:\n%s", p.status, p.took, p.out)
+		}
+		for _, want := range []string{
+			"25 in all\n", "10 in 2.5 s\n", "12 were due and never begun", "3 were broken off by Ctrl-C",
+			"Every answer was as promised.", "Deleting the keys",
+		} {
+			if !strings.Contains(p.out, want) {
+				t.Errorf("the output lacks %q:\n%s", want, p.out)
+			}
+		}
+	})
+}
+
+func TestCtrlCBeforeTheLoadBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		f := newFakeService("")
+		f.takes = func(int) time.Duration { return time.Hour }
+		defer time.AfterFunc(time.Second, cancel).Stop()
+		if p := play(ctx, f, settingsOf(nil)); p.status != statusInterrupted || p.err == nil || p.took != time.Second {
+			t.Errorf("status %d, %v after %s", p.status, p.err, p.took)
+		}
+	})
+}
+
+func TestNoLoadIsSentWithoutTokensThatAreGood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeService("token")
+		p := play(t.Context(), f, settingsOf(nil))
+		if p.status != 1 || p.err == nil || !strings.Contains(p.err.Error(), "is not shown their keys: 401 unauthenticated") {
+			t.Errorf("status %d, %v", p.status, p.err)
+		}
+		if len(f.arrived) > atOnce {
+			t.Errorf("%d requests were sent", len(f.arrived))
+		}
+	})
+}
+
+func TestKeysThatCannotBeDeletedAreNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := play(t.Context(), newFakeService("deletion"), settingsOf(nil))
+		if want := "The keys of 5 owner(s) whose id begins with IBMid-load-abcdefghij could not be deleted."; !strings.Contains(p.out, want) {
+			t.Errorf("the output lacks %q:\n%s", want, p.out)
+		}
+	})
+}

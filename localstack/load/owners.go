@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// atOnce is how many owners are prepared, or cleaned up, at the same time.
+	atOnce = 8
+	// cleanUpTime bounds the deletion of the keys.
+	cleanUpTime = 2 * time.Minute
+)
+
+// prepare gets everybody's token, sees what keys there are, and makes sure that
+// decisions can be asked for.
+func (g *generator) prepare(ctx context.Context, token tokenSource) error {
+	account := "load-" + g.name
+	g.owners = make([]*owner, g.settings.owners)
+	err := each(ctx, len(g.owners), func(ctx context.Context, i int) error {
+		p := person{number: i + 1, role: "Administrator", accountID: account, iamID: fmt.Sprintf("IBMid-load-%s-%d", g.name, i+1)}
+		text, err := token(ctx, p)
+		if err != nil {
+			return err
+		}
+		g.owners[i], err = g.meet(ctx, p, text)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := g.checkDifferent(); err != nil {
+		return err
+	}
+	g.service.runnerToken, err = token(ctx, person{role: "JobRunner", accountID: account, iamID: "load-job-runner"})
+	if err != nil {
+		return err
+	}
+	a, err := g.service.decide(ctx, g.owners[0], "")
+	if err == nil && a.status != http.StatusOK {
+		err = fmt.Errorf("the job runner is refused: %s", a.outcome())
+	}
+	return err
+}
+
+// meet makes an owner of a token. Who it is, only the service needs to know how
+// to read.
+func (g *generator) meet(ctx context.Context, p person, token string) (*owner, error) {
+	o := &owner{token: token}
+	a, err := g.service.view(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if a.status != http.StatusOK || a.Owner.IAMID == "" {
+		return nil, fmt.Errorf("owner %d is not shown their keys: %s", p.number, a.outcome())
+	}
+	o.accountID, o.iamID = a.Owner.AccountID, a.Owner.IAMID
+	o.isNew = a.Revision == 0
+	o.known = knowledge{revision: a.Revision, hasKey: a.Active != nil}
+	return o, nil
+}
+
+// checkDifferent makes sure that nobody comes twice: what one of the two did
+// would look to the other like a broken promise.
+func (g *generator) checkDifferent() error {
+	numbers := map[[2]string]int{}
+	for i, o := range g.owners {
+		id := [2]string{o.accountID, o.iamID}
+		if first, exists := numbers[id]; exists {
+			return fmt.Errorf("the tokens of the owners %d and %d are of the same user; give as many users as owners", first, i+1)
+		}
+		numbers[id] = i + 1
+	}
+	return nil
+}
+
+// cleanUp deletes the owners' keys. A Ctrl-C ends it, also when one has ended
+// the load: then stopped is over already, and the process ends at once.
+func (g *generator) cleanUp(ctx, stopped context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, cleanUpTime)
+	defer cancel()
+	if stopped.Err() == nil {
+		defer context.AfterFunc(stopped, cancel)()
+	}
+	var owners []*owner
+	for _, o := range g.owners {
+		if o.mayHaveKeys() {
+			owners = append(owners, o)
+		}
+	}
+	if len(owners) == 0 {
+		return
+	}
+	fmt.Fprintf(g.out, "\nDeleting the keys of %d owner(s); Ctrl-C leaves the rest\n", len(owners))
+	var mu sync.Mutex
+	left := len(owners)
+	_ = each(ctx, len(owners), func(ctx context.Context, i int) error {
+		if a, err := g.service.deleteAll(ctx, owners[i]); err == nil && a.status == http.StatusOK {
+			mu.Lock()
+			left--
+			mu.Unlock()
+		}
+		return ctx.Err()
+	})
+	if left > 0 {
+		fmt.Fprintf(g.out, "The keys of %d owner(s) whose id begins with IBMid-load-%s could not be deleted.\n", left, g.name)
+	}
+}
+
+func (o *owner) mayHaveKeys() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.known.hasKey || o.known.open > 0
+}
+
+// each calls the function with 0 to n-1, several at once, until one fails.
+func each(ctx context.Context, n int, call func(context.Context, int) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	indexes := make(chan int)
+	var group sync.WaitGroup
+	for range min(n, atOnce) {
+		group.Go(func() {
+			for i := range indexes {
+				if err := call(ctx, i); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	for i := range n {
+		select {
+		case indexes <- i:
+		case <-ctx.Done():
+		}
+	}
+	close(indexes)
+	group.Wait()
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return ctx.Err()
+}

@@ -1,0 +1,192 @@
+package main
+
+import "net/http"
+
+// judge says what of an answer was not as promised. What is promised depends on
+// what had been answered before the request began, and on whether a change may
+// have been made while it was under way. c.owner.mu is held.
+func (c *call) judge(a answer) string {
+	if broken, general := judgeGeneral(a); general {
+		return broken
+	}
+	switch c.operation {
+	case decide:
+		return c.judgeDecision(a)
+	case view:
+		return c.judgeView(a)
+	case create:
+		return c.judgeCreate(a)
+	case rotate:
+		return c.judgeRotate(a)
+	}
+	return ""
+}
+
+// judgeGeneral judges what every operation may be answered with.
+func judgeGeneral(a answer) (broken string, general bool) {
+	switch {
+	case a.status == http.StatusServiceUnavailable && a.Code != "":
+		return wantRetryAfter(a), true
+	case a.status == http.StatusTooManyRequests && a.Code == "":
+		return "", true // the gateway's own
+	case a.status >= 500 || !a.isJSON:
+		return "the answer is not one of the contract's", true
+	}
+	return "", false
+}
+
+func wantRetryAfter(a answer) string {
+	if !a.retryAfter {
+		return "no Retry-After"
+	}
+	return ""
+}
+
+// isQuiet tells whether no other change can have been made since the call began.
+func (c *call) isQuiet() bool {
+	own := 0
+	if c.operation == create || c.operation == rotate {
+		own = 1
+	}
+	return c.before.open == 0 && c.owner.known.begun == c.before.begun+own
+}
+
+func (c *call) judgeDecision(a answer) string {
+	switch {
+	case a.status != http.StatusOK:
+		return "a well-formed question got no decision"
+	case a.Allowed != (a.Reason == "key_active"):
+		return "allowed and reason contradict each other"
+	case c.named != nil:
+		return c.judgePresented(a)
+	default:
+		return c.judgeOwner(a)
+	}
+}
+
+// judgePresented judges the decision about a credential.
+func (c *call) judgePresented(a answer) string {
+	replaced := c.named.revision < c.before.revision
+	switch {
+	case a.Allowed && replaced:
+		return "an old credential is allowed, though its rotation was answered before the question"
+	case !a.Allowed && !replaced && c.isQuiet():
+		return "the Active key's credential is refused"
+	case !a.Allowed && a.Reason != "key_phased_out":
+		return "an old credential is refused for another reason than key_phased_out"
+	case a.Key.ID != c.named.keyID:
+		return "the decision names another key than the credential's"
+	}
+	return ""
+}
+
+// judgeOwner judges the decision about an owner's Active key, whichever it is.
+func (c *call) judgeOwner(a answer) string {
+	current, known := c.owner.keyAt(c.before.revision)
+	switch {
+	case !a.Allowed && a.Reason != "no_active_key":
+		return "a question about an owner is refused for another reason than no_active_key"
+	case !a.Allowed && c.before.hasKey:
+		return "an owner with a key has no Active key"
+	case a.Allowed && !c.before.hasKey && c.isQuiet():
+		return "an owner without a key has an Active key"
+	case a.Allowed && c.isReplaced(a.Key.ID):
+		return "the decision names an old key, though its rotation was answered before the question"
+	case a.Allowed && known && c.isQuiet() && a.Key.ID != current.keyID:
+		return "the decision names another key than the Active one"
+	}
+	return ""
+}
+
+// isReplaced tells whether a key was known not to be Active when the call began.
+func (c *call) isReplaced(keyID string) bool {
+	for _, key := range c.owner.keys {
+		if key.keyID == keyID {
+			return key.revision < c.before.revision
+		}
+	}
+	return false
+}
+
+func (c *call) judgeView(a answer) string {
+	switch {
+	case a.status != http.StatusOK:
+		return "a user is not shown their keys"
+	case a.Revision < c.before.revision:
+		return "a view is older than a change that was answered before"
+	case c.isQuiet() && a.Revision != c.before.revision:
+		return "a view has a revision that nobody made"
+	case a.Active == nil && c.before.hasKey:
+		return "a view shows no Active key, though there is one"
+	case a.Active != nil && c.isReplaced(a.Active.ID):
+		return "a view shows an old key as Active"
+	}
+	return ""
+}
+
+func (c *call) judgeCreate(a answer) string {
+	switch {
+	case a.status == http.StatusCreated && c.before.hasKey && !c.repeats:
+		return "a second Active key was created"
+	case a.status == http.StatusConflict && a.Code == "active_key_exists":
+		if !c.before.hasKey && c.isQuiet() {
+			return "a first key is refused because there is an Active one"
+		}
+		return ""
+	}
+	return c.judgeChange(a)
+}
+
+func (c *call) judgeRotate(a answer) string {
+	switch {
+	case a.status == http.StatusCreated && !c.before.hasKey && c.isQuiet():
+		return "a key was rotated where there was none"
+	case a.status == http.StatusConflict && a.Code == "no_active_key":
+		if c.before.hasKey {
+			return "an owner with a key has no Active key"
+		}
+		return ""
+	case a.status == http.StatusConflict && a.Code == "too_many_phased_out_keys":
+		if c.owner.isNew {
+			return "a new owner has too many keys"
+		}
+		return ""
+	}
+	return c.judgeChange(a)
+}
+
+// judgeChange judges what creates and rotations have in common.
+func (c *call) judgeChange(a answer) string {
+	made := len(c.owner.keys)
+	switch {
+	case a.status == http.StatusCreated:
+		return c.judgeKey(a, made)
+	case a.status == http.StatusConflict && a.Code == "conflict":
+		return wantRetryAfter(a)
+	case a.status == http.StatusTooManyRequests && a.Code == "rotation_rate_exceeded":
+		if c.owner.isNew && made+c.owner.known.open < allowance {
+			return "an owner got fewer keys than the allowance"
+		}
+		return wantRetryAfter(a)
+	}
+	return "the answer is not one of the contract's"
+}
+
+func (c *call) judgeKey(a answer, made int) string {
+	key, _ := c.owner.keyAt(a.Revision)
+	switch {
+	case a.Key.ID == "" || a.Revision < 1:
+		return "the answer names no key or no revision"
+	case key.keyID != a.Key.ID:
+		return "two keys were made with one revision"
+	case c.repeats:
+		return "" // long since replaced, perhaps
+	case a.Credential == "":
+		return "a new key came without its credential"
+	case a.Revision <= c.before.revision:
+		return "a change has a revision that was taken before"
+	case c.owner.isNew && made > allowance:
+		return "an owner got more keys than the allowance"
+	}
+	return ""
+}

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+)
+
+// Bounds of a load.
+const (
+	maxRate     = 5000
+	maxDuration = 10 * time.Minute
+	maxOwners   = 5000
+	maxInFlight = 2000
+)
+
+const defaultEnvFile = "build/local.env"
+
+// settings are a load's, as the person at the keyboard gave them.
+type settings struct {
+	apiURL       string
+	issuerURL    string
+	tokenCommand string
+	rate         int // requests per second
+	duration     time.Duration
+	owners       int
+	inFlight     int
+	mix          mix
+	seed         uint64
+	keep         bool
+}
+
+const explanation = `load drives a deployment of the user API key service with requests at a steady
+rate, and checks every answer.
+
+Requests begin on schedule, whether or not earlier ones were answered, and each
+one's latency counts from the instant at which it was due; so a stall shows in
+every request that it held up. When as many are in flight as may be, those that
+are due wait, and their wait is part of their latency. What has not begun when
+the time is over never does, and is counted.
+
+Each owner's first request creates their key. Afterwards 7 decisions of 10
+present the Active key's credential, 2 name the owner, and 1 presents the
+credential of a key that was rotated away, once there is one. An owner may make
+10 keys at once and then one every 15 minutes; so more creates and rotations
+than 10 for each owner are answered 409 active_key_exists and 429
+rotation_rate_exceeded, as promised. More owners (OWNERS) make more keys.
+
+Status 1: an answer was not as promised. Among others: an old credential is
+allowed though its rotation had been answered before the question was asked; an
+Active one is refused; there is no Active key during a rotation; an owner gets
+more or fewer keys than the allowance; an answer that the contract does not
+have (500, 502, 504), or none within 35 s. As promised, and counted: 503 with
+Retry-After, 409 conflict, and 429 of the gateway. After 503 and lost answers
+the next change of that owner repeats the Idempotency-Key.
+Status 130: stopped by Ctrl-C. The summary is printed nevertheless.
+
+At the end all keys of the owners are deleted, and their secrets with them.
+
+Another deployment, such as one on AWS, needs the address of its API (the
+stack's output ApiUrl) and tokens of its issuer:
+
+  go run ./localstack/load -api-url https://….amazonaws.com/live -owners 5 \
+      -token-command './token-of-test-user "$LOAD_ROLE" "$LOAD_OWNER"'
+
+The command is run by sh, once for each owner and once for the job runner, and
+prints a bearer token. Its environment says whose: LOAD_ROLE is Administrator or
+JobRunner, LOAD_OWNER the number of the owner (1, 2, …; 0 for the job runner).
+The owners must be different users, for tests only: their keys are deleted at
+the end. The job runner must be of their account, or a PlatformJobRunner. Tokens
+have to be good for TIME and a minute. Keep in mind that Secrets Manager takes
+50 writes a second in a region, of which a create needs one and a rotation
+three, and that every request is billed.
+
+Flags:
+`
+
+// commandLine is what the flags say, before it is checked.
+type commandLine struct {
+	flags    *flag.FlagSet
+	settings settings
+	envFile  string
+	mix      string
+}
+
+func newCommandLine() *commandLine {
+	c := &commandLine{flags: flag.NewFlagSet("load", flag.ContinueOnError)}
+	f, s := c.flags, &c.settings
+	f.SetOutput(io.Discard)
+	f.StringVar(&c.envFile, "env", defaultEnvFile, "`file` with API_URL and ISSUER_URL of a deployment")
+	f.StringVar(&s.apiURL, "api-url", "", "`URL` of the API, instead of the file's; plain http on this machine only")
+	f.StringVar(&s.issuerURL, "issuer", "", "`URL` of an issuer that signs what it is asked to sign, as the local one does, instead of the file's")
+	f.StringVar(&s.tokenCommand, "token-command", "", "shell `command` that prints a token, for real issuers")
+	f.IntVar(&s.rate, "rate", 50, fmt.Sprintf("`requests` per second, at most %d", maxRate))
+	f.DurationVar(&s.duration, "time", 30*time.Second, fmt.Sprintf("`how long`, such as 90s; at most %s", maxDuration))
+	f.IntVar(&s.owners, "owners", 100, fmt.Sprintf("`number` of owners, at most %d", maxOwners))
+	f.IntVar(&s.inFlight, "in-flight", 64, fmt.Sprintf("`number` of requests that may be in flight at once, at most %d", maxInFlight))
+	f.StringVar(&c.mix, "mix", defaultMix, "`shares` of the operations")
+	f.Uint64Var(&s.seed, "seed", 1, "the same `number` draws the same operations and owners")
+	f.BoolVar(&s.keep, "keep", false, "leave the owners' keys at the end")
+	return c
+}
+
+func help(out io.Writer) {
+	fmt.Fprint(out, explanation)
+	c := newCommandLine()
+	c.flags.SetOutput(out)
+	c.flags.PrintDefaults()
+}
+
+func parse(arguments []string) (settings, error) {
+	c := newCommandLine()
+	err := c.flags.Parse(arguments)
+	if errors.Is(err, flag.ErrHelp) {
+		return settings{}, err
+	}
+	if err == nil && c.flags.NArg() > 0 {
+		err = fmt.Errorf("%q is not understood", c.flags.Arg(0))
+	}
+	s := c.settings
+	if err == nil {
+		s.mix, err = parseMix(c.mix)
+	}
+	if err == nil {
+		err = s.checkBounds()
+	}
+	if err != nil {
+		return settings{}, fmt.Errorf("%w (-help explains)", err)
+	}
+	if err := s.addAddresses(c.envFile); err != nil {
+		return settings{}, err
+	}
+	if err := s.checkAddresses(); err != nil {
+		return settings{}, err
+	}
+	return s, nil
+}
+
+func (s *settings) checkBounds() error {
+	for _, bound := range []struct {
+		name        string
+		value, most int
+	}{
+		{"rate", s.rate, maxRate}, {"owners", s.owners, maxOwners}, {"in-flight", s.inFlight, maxInFlight},
+	} {
+		if bound.value < 1 || bound.value > bound.most {
+			return fmt.Errorf("-%s is %d, and must be between 1 and %d", bound.name, bound.value, bound.most)
+		}
+	}
+	if s.duration < time.Second || s.duration > maxDuration {
+		return fmt.Errorf("-time is %s, and must be between 1s and %s", s.duration, maxDuration)
+	}
+	return nil
+}
+
+// addAddresses takes from the file what no flag says, and needs no file when
+// nothing is missing. The file's issuer is for the file's API only.
+func (s *settings) addAddresses(envFile string) error {
+	if s.apiURL != "" {
+		return nil
+	}
+	content, err := os.ReadFile(envFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("no local stack is running (there is no %s); start it with `make up` or `make run`, or name an API with -api-url", envFile)
+	}
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(content)) {
+		switch name, value, _ := strings.Cut(strings.TrimSpace(line), "="); {
+		case name == "API_URL":
+			s.apiURL = value
+		case name == "ISSUER_URL" && s.issuerURL == "":
+			s.issuerURL = value
+		}
+	}
+	if s.apiURL == "" {
+		return fmt.Errorf("%s has no API_URL", envFile)
+	}
+	return nil
+}
+
+func (s *settings) checkAddresses() error {
+	s.apiURL = strings.TrimRight(s.apiURL, "/")
+	if s.tokenCommand == "" && s.issuerURL == "" {
+		return errors.New("nothing says where tokens come from; name a -token-command or an -issuer")
+	}
+	for _, address := range []string{s.apiURL, s.issuerURL} {
+		if address == "" {
+			continue
+		}
+		parsed, err := url.Parse(address)
+		if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
+			return fmt.Errorf("%q is not the address of a server", address)
+		}
+		if parsed.Scheme == "http" && !isLoopback(parsed.Hostname()) {
+			return fmt.Errorf("%s is another machine, and tokens must not go there without encryption: use https", address)
+		}
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+func (s *settings) tokens(client *http.Client) tokenSource {
+	if s.tokenCommand != "" {
+		return fromCommand(s.tokenCommand)
+	}
+	return fromIssuer(client, s.issuerURL)
+}
