@@ -123,8 +123,10 @@ func TestKeyThatIsNotTheCallersIsNotFound(t *testing.T) {
 		"by a colleague":               deleteOne(phasedOut).As(w.Token(apikey.Owner{AccountID: functest.Jane.AccountID, IAMID: "IBMid-3"}, apikey.RoleAccountOwner)),
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := w.send(request); got.Body != missing.Body || got.Status != missing.Status {
-				t.Errorf("answered %d %s", got.Status, got.Body)
+			want, got := missing.Problem(), w.send(request).Problem()
+			got.RequestID = want.RequestID
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("a missing key (-) and this (+): %s", diff)
 			}
 		})
 	}

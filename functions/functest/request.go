@@ -2,6 +2,7 @@ package functest
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"strings"
@@ -13,9 +14,6 @@ import (
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/httpapi"
 )
-
-// RequestID is the id of every Request.
-const RequestID = "5b1f0d3c-8c1e-4a7b-9f60-2d4e6a8b0c1d"
 
 // Request is an HTTP request to the API.
 type Request struct {
@@ -54,7 +52,7 @@ func (r Request) Event() events.APIGatewayProxyRequest {
 		Headers: map[string]string{}, MultiValueHeaders: map[string][]string{},
 		Body: r.Body,
 		RequestContext: events.APIGatewayProxyRequestContext{
-			RequestID: RequestID, HTTPMethod: r.Method, ResourcePath: r.Resource, Stage: "live",
+			RequestID: requestID(0), HTTPMethod: r.Method, ResourcePath: r.Resource, Stage: "live",
 		},
 	}
 	add := func(name, value string) {
@@ -75,11 +73,17 @@ func (r Request) Event() events.APIGatewayProxyRequest {
 	return event
 }
 
-// Send has the function answer the request.
+// Send has the function answer the request. Each one sent is another request to
+// the gateway, with an id of its own.
 func (w *World) Send(function any, r Request) Answer {
 	w.t.Helper()
-	return w.Deliver(function, r.Event())
+	w.sent++
+	event := r.Event()
+	event.RequestContext.RequestID = requestID(w.sent)
+	return w.Deliver(function, event)
 }
+
+func requestID(n int) string { return fmt.Sprintf("5b1f0d3c-8c1e-4a7b-9f60-%012d", n) }
 
 // Deliver has the function answer an event of API Gateway.
 func (w *World) Deliver(function any, event events.APIGatewayProxyRequest) Answer {

@@ -39,6 +39,7 @@ type World struct {
 	Log *slog.Logger
 
 	t       testing.TB
+	sent    int
 	callers map[string]apikey.Principal // by token
 
 	mu     sync.Mutex

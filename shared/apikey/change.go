@@ -12,8 +12,8 @@ type ChangeRequest struct {
 	// ExpectedRevisions, unless nil, are the revisions of the ring at which the
 	// change is still wanted.
 	ExpectedRevisions []int64
-	// IdempotencyKey, unless empty, makes every create or rotate with it the
-	// same one.
+	// IdempotencyKey, the client's or what stands in for it, makes every create or
+	// rotate with it the same one; "" makes each its own.
 	IdempotencyKey string
 }
 

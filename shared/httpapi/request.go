@@ -45,6 +45,9 @@ func (r *Request) OwnChange() (apikey.ChangeRequest, error) {
 	if err != nil {
 		return apikey.ChangeRequest{}, err
 	}
+	if idempotencyKey == "" {
+		idempotencyKey = r.deliveryKey()
+	}
 	revisions, err := r.expectedRevisions()
 	return apikey.ChangeRequest{
 		Owner:             r.Principal.Owner,
@@ -101,6 +104,16 @@ func (r *Request) idempotencyKey() (string, error) {
 		}
 	}
 	return key, nil
+}
+
+// deliveryKey stands in for an Idempotency-Key that the client did not send:
+// Lambda may deliver one event twice, and the second delivery must be a replay
+// of the first. The blank keeps it apart from every key that a client can send.
+func (r *Request) deliveryKey() string {
+	if id := r.CorrelationID(); id != "" {
+		return "request " + id
+	}
+	return ""
 }
 
 // header is the header's only value, whatever the case of its name; "" when
