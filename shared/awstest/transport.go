@@ -4,8 +4,8 @@ package awstest
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -16,15 +16,13 @@ import (
 	"github.com/userapikey/service/shared/awsclient"
 )
 
-// Fault decides what becomes of one call. It may carry the call out through
-// next, before or instead of failing it.
-type Fault func(call Call, next func() (*http.Response, error)) (*http.Response, error)
-
 // Call is one request to AWS.
 type Call struct {
 	// Operation is the API's name for it, such as GetItem.
 	Operation string
 	Body      []byte
+	// Context ends when the caller gives the call up.
+	Context context.Context
 }
 
 // Transport is the HTTP layer beneath an SDK client.
@@ -40,19 +38,19 @@ type Transport struct {
 func NewTransport(next http.RoundTripper) *Transport { return &Transport{next: next} }
 
 // Config is the configuration that functions run with, on this transport.
-func (t *Transport) Config() aws.Config {
-	getenv := func(name string) string {
-		switch name {
-		case "AWS_REGION":
-			return "us-east-1"
-		case "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY":
-			return "test"
-		case "AWS_ENDPOINT_URL":
-			return "http://aws.test"
-		}
-		return ""
+func (t *Transport) Config() aws.Config { return awsclient.ConfigOn(t, Getenv, "") }
+
+// Getenv is the environment of a function whose AWS is in memory.
+func Getenv(name string) string {
+	switch name {
+	case "AWS_REGION":
+		return "us-east-1"
+	case "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY":
+		return "test"
+	case "AWS_ENDPOINT_URL":
+		return "http://aws.test"
 	}
-	return awsclient.ConfigOn(t, getenv, "")
+	return ""
 }
 
 // SetFault decides what becomes of the calls from now on; nil lets them pass.
@@ -81,63 +79,23 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	t.mu.Lock()
 	t.calls = append(t.calls, operation)
-	call := Call{Operation: operation, Body: body}
+	call := Call{Operation: operation, Body: body, Context: r.Context()}
 	fault := t.fault
 	t.mu.Unlock()
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
-	next := func() (*http.Response, error) { return t.next.RoundTrip(r) }
+	next := func() (*http.Response, error) {
+		if r.Context().Err() != nil {
+			// Given up by its caller, and still on its way.
+			r = r.WithContext(context.WithoutCancel(r.Context()))
+		}
+		return t.next.RoundTrip(r)
+	}
 	if fault == nil {
 		return next()
 	}
 	return fault(call, next)
-}
-
-var errConnection = errors.New("connection reset by peer (injected)")
-
-// Reset fails the call before it takes effect.
-func Reset(Call, func() (*http.Response, error)) (*http.Response, error) { return nil, errConnection }
-
-// LoseAnswer carries the call out and loses the answer.
-func LoseAnswer(_ Call, next func() (*http.Response, error)) (*http.Response, error) {
-	response, err := next()
-	if err != nil {
-		return nil, err
-	}
-	_ = response.Body.Close()
-	return nil, errConnection
-}
-
-// Refuse answers with an AWS error instead of carrying the call out.
-func Refuse(status int, code string) Fault {
-	return func(Call, func() (*http.Response, error)) (*http.Response, error) {
-		return Answer(status, map[string]any{"__type": code, "message": "injected"}), nil
-	}
-}
-
-// On applies the fault to one operation only.
-func On(operation string, fault Fault) Fault {
-	return func(call Call, next func() (*http.Response, error)) (*http.Response, error) {
-		if call.Operation != operation {
-			return next()
-		}
-		return fault(call, next)
-	}
-}
-
-// Once applies the fault to the first call that it is asked about.
-func Once(fault Fault) Fault {
-	var once sync.Once
-	return func(call Call, next func() (*http.Response, error)) (*http.Response, error) {
-		response, err := (*http.Response)(nil), error(nil)
-		hit := false
-		once.Do(func() { hit = true; response, err = fault(call, next) })
-		if !hit {
-			return next()
-		}
-		return response, err
-	}
 }
 
 // Answer is an answer in AWS's JSON protocols.

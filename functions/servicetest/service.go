@@ -1,0 +1,177 @@
+// Package servicetest is the whole service in one process: every function on
+// the SDK's own clients, over engines in memory or a deployed table, with a
+// place for faults in between. Tests that are about more than one function use
+// it, and those that must see what happens when a process dies.
+package servicetest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambda/messages"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/userapikey/service/functions/authorizer"
+	"github.com/userapikey/service/functions/create"
+	"github.com/userapikey/service/functions/delete"
+	"github.com/userapikey/service/functions/functest"
+	"github.com/userapikey/service/functions/rotate"
+	"github.com/userapikey/service/functions/view"
+	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/awsclient"
+	"github.com/userapikey/service/shared/awstest"
+	"github.com/userapikey/service/shared/lifecycle"
+	"github.com/userapikey/service/shared/store"
+	"github.com/userapikey/service/shared/store/storetest"
+	"github.com/userapikey/service/shared/telemetry"
+	"github.com/userapikey/service/shared/vault"
+	"github.com/userapikey/service/shared/vault/vaulttest"
+)
+
+// FunctionTimeout is the time that template.yaml gives each function.
+const FunctionTimeout = 15 * time.Second
+
+// Backend is what the service keeps its state in. It outlives the processes
+// that are started on it.
+type Backend struct {
+	// Table and Secrets answer the calls of DynamoDB and Secrets Manager.
+	Table, Secrets http.RoundTripper
+	// Getenv tells where they are and whose credentials to use.
+	Getenv                  func(string) string
+	TableName, SecretPrefix string
+}
+
+// InMemory is a backend of engines in memory, without any keys.
+func InMemory() Backend {
+	return Backend{
+		Table: storetest.NewEngine(), Secrets: vaulttest.NewEngine(), Getenv: awstest.Getenv,
+		TableName: storetest.Table, SecretPrefix: "user-api-key/test",
+	}
+}
+
+// Process is one running copy of every function, and what would be lost with it.
+type Process struct {
+	// Table and Secrets are where calls can be counted and failed.
+	Table, Secrets *awstest.Transport
+	// Keys is what the functions change keys with.
+	Keys *lifecycle.Service
+
+	handlers map[string]lambda.Handler
+	mu       sync.Mutex
+	logged   bytes.Buffer
+}
+
+// Start starts every function, with debug logs.
+func (b Backend) Start() *Process {
+	p := &Process{Table: awstest.NewTransport(b.Table), Secrets: awstest.NewTransport(b.Secrets)}
+	log := telemetry.NewLogger(logWriter{p}, slog.LevelDebug)
+	p.Keys = &lifecycle.Service{
+		Rings:  store.New(dynamodb.NewFromConfig(awsclient.ConfigOn(p.Table, b.Getenv, "dynamodb")), b.TableName, time.Now, rand.Reader),
+		Vault:  b.vault(p.Secrets, time.Now),
+		Now:    time.Now,
+		Random: rand.Reader,
+		Log:    log,
+	}
+	viewKeys := lambda.NewHandler(view.New(callers{}, p.Keys.Rings, log).Handle)
+	createKey := lambda.NewHandler(create.New(callers{}, p.Keys, log).Handle)
+	rotateKey := lambda.NewHandler(rotate.New(callers{}, p.Keys, log).Handle)
+	deleteKeys := lambda.NewHandler(delete.New(callers{}, p.Keys, log).Handle)
+	authorizeJob := lambda.NewHandler(authorizer.New(callers{}, p.Keys.Rings, log).Handle)
+	p.handlers = map[string]lambda.Handler{
+		"GET /v1/user-api-keys":            viewKeys,
+		"POST /v1/user-api-keys":           createKey,
+		"POST /v1/user-api-keys/rotation":  rotateKey,
+		"DELETE /v1/user-api-keys":         deleteKeys,
+		"DELETE /v1/user-api-keys/{keyId}": deleteKeys,
+		"POST /v1/job-authorizations":      authorizeJob,
+		directInvocation:                   authorizeJob,
+	}
+	return p
+}
+
+// directInvocation is the authorizer's name for those who invoke it directly.
+const directInvocation = "authorizer"
+
+func (b Backend) vault(transport http.RoundTripper, now func() time.Time) *vault.Vault {
+	return vault.New(secretsmanager.NewFromConfig(awsclient.ConfigOn(transport, b.Getenv, "secretsmanager")), b.SecretPrefix, now)
+}
+
+// Repair is the repair of a day later, when what is under way now is abandoned.
+func (b Backend) Repair(ctx context.Context, owner apikey.Owner) error {
+	tomorrow := func() time.Time { return time.Now().Add(24 * time.Hour) }
+	return b.vault(b.Secrets, tomorrow).Repair(ctx, b.Start().Keys.Rings.Reader(owner))
+}
+
+// Send has the function that serves the request answer it, as API Gateway and
+// Lambda would, under an id of its own.
+func (p *Process) Send(ctx context.Context, r functest.Request) Answer {
+	return p.SendAs(ctx, r, rand.Text())
+}
+
+// SendAs is Send under the id.
+func (p *Process) SendAs(ctx context.Context, r functest.Request, requestID string) Answer {
+	handler := p.handlers[r.Method+" "+r.Resource]
+	if handler == nil {
+		panic("no function serves " + r.Method + " " + r.Resource)
+	}
+	event := r.Event()
+	event.RequestContext.RequestID = requestID
+	out, err := invoke(ctx, handler, event)
+	if err != nil {
+		return Answer{Status: http.StatusBadGateway, Text: err.Error()}
+	}
+	return httpAnswer(out)
+}
+
+// Invoke asks the authorizer directly. A refusal of the question has the status
+// that it would have over HTTP.
+func (p *Process) Invoke(ctx context.Context, question map[string]any) Answer {
+	out, err := invoke(ctx, p.handlers[directInvocation], question)
+	refusal, refused := errors.AsType[messages.InvokeResponse_Error](err)
+	switch {
+	case refused && refusal.Type == string(apikey.CodeUnavailable):
+		return Answer{Status: http.StatusServiceUnavailable, Text: refusal.Message, RetryAfter: "invoker's own"}
+	case err != nil:
+		return Answer{Status: http.StatusBadGateway, Text: err.Error()}
+	}
+	return answerOf(http.StatusOK, string(out))
+}
+
+func invoke(ctx context.Context, handler lambda.Handler, event any) ([]byte, error) {
+	payload, err := json.Marshal(event)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, FunctionTimeout)
+	defer cancel()
+	out, err := handler.Invoke(ctx, payload)
+	if err == nil && ctx.Err() == context.DeadlineExceeded {
+		err = errors.New("Task timed out after " + FunctionTimeout.String())
+	}
+	// Lambda's library uses the answer's memory again.
+	return bytes.Clone(out), err
+}
+
+// Logged is what the process has logged.
+func (p *Process) Logged() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.logged.String()
+}
+
+type logWriter struct{ p *Process }
+
+func (l logWriter) Write(line []byte) (int, error) {
+	l.p.mu.Lock()
+	defer l.p.mu.Unlock()
+	return l.p.logged.Write(line)
+}

@@ -1,0 +1,15 @@
+// Package proof shows that the product's promises hold when everything goes
+// wrong. Each check is a function over a backend, so that it runs on engines in
+// memory and on a deployed table alike:
+//
+//   - [Matrix]: every operation, with every one of its remote calls failing in
+//     every way;
+//   - [Linearizable]: concurrent histories, with lost answers among them, each
+//     explained by a model of the product page;
+//   - [ZeroStale]: decisions about an old credential while it is rotated away
+//     and deleted;
+//   - [Search]: credentials, in every form, where none may be.
+//
+// A new operation of the product is one more entry in [operations], which the
+// matrix then covers, and one more step of the model.
+package proof

@@ -1,0 +1,70 @@
+package proof
+
+import (
+	"net/http"
+
+	"github.com/userapikey/service/functions/servicetest"
+)
+
+// operation is one thing that the product does, as its caller asks for it.
+type operation struct {
+	name string
+	// given brings the owner's keys to the state before.
+	given func(*scene)
+	// ask makes the request; asked again, it is the same request made again.
+	ask func(*scene) servicetest.Answer
+	// status is what it answers when nothing fails.
+	status int
+	// changes is how many revisions it adds.
+	changes int64
+	// issues tells that the answer holds a key and its credential, the same ones
+	// each time.
+	issues bool
+	// again is the status of the same request after it has taken effect; zero is
+	// the same.
+	again int
+}
+
+func operations() []operation {
+	const key = "key-1"
+	return []operation{
+		{
+			name: "create", given: func(*scene) {}, status: http.StatusCreated, changes: 1, issues: true,
+			ask: func(s *scene) servicetest.Answer { return s.create(key) },
+		},
+		{
+			name: "rotate", given: (*scene).hasKey, status: http.StatusCreated, changes: 1, issues: true,
+			ask: func(s *scene) servicetest.Answer { return s.rotate(key) },
+		},
+		{
+			name: "replay of a create", status: http.StatusCreated, issues: true,
+			given: func(s *scene) { s.issue(s.create(key)) },
+			ask:   func(s *scene) servicetest.Answer { return s.create(key) },
+		},
+		{
+			name: "replay of a rotation", status: http.StatusCreated, issues: true,
+			given: func(s *scene) { s.hasKey(); s.issue(s.rotate(key)) },
+			ask:   func(s *scene) servicetest.Answer { return s.rotate(key) },
+		},
+		{
+			name: "delete one", given: (*scene).hasRotated, status: http.StatusOK, changes: 1, again: http.StatusNotFound,
+			ask: func(s *scene) servicetest.Answer { return s.deleteOne(s.issued[0].Key.ID) },
+		},
+		{
+			name: "delete all", given: (*scene).hasRotated, status: http.StatusOK, changes: 1,
+			ask: (*scene).deleteAll,
+		},
+		{
+			name: "view", given: (*scene).hasRotated, status: http.StatusOK,
+			ask: (*scene).view,
+		},
+		{
+			name: "decision by credential", given: (*scene).hasRotated, status: http.StatusOK,
+			ask: func(s *scene) servicetest.Answer { return s.decide(s.issued[1].Credential) },
+		},
+		{
+			name: "decision by owner", given: (*scene).hasRotated, status: http.StatusOK,
+			ask: (*scene).decideByOwner,
+		},
+	}
+}

@@ -1,0 +1,137 @@
+package proof
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/userapikey/service/functions/functest"
+	"github.com/userapikey/service/functions/servicetest"
+	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/awsclient"
+	"github.com/userapikey/service/shared/store/storetest"
+)
+
+// scene is an owner whom nobody else knows, and the service as they see it.
+type scene struct {
+	t       testing.TB
+	ctx     context.Context
+	backend servicetest.Backend
+	process *servicetest.Process
+	owner   apikey.Owner
+
+	// issued are the answers that showed a credential, oldest first.
+	issued []servicetest.Answer
+}
+
+func newScene(t testing.TB, backend servicetest.Backend) *scene {
+	return &scene{t: t, ctx: t.Context(), backend: backend, process: backend.Start(), owner: storetest.NewOwner(t)}
+}
+
+func (s *scene) send(method, resource, idempotencyKey string) servicetest.Answer {
+	r := functest.Request{Method: method, Resource: resource, Token: servicetest.Token(s.owner, apikey.RoleAdministrator)}
+	if idempotencyKey != "" {
+		r = r.With("Idempotency-Key", idempotencyKey)
+	}
+	return s.process.Send(s.ctx, r)
+}
+
+func (s *scene) view() servicetest.Answer { return s.send("GET", "/v1/user-api-keys", "") }
+
+func (s *scene) create(idempotencyKey string) servicetest.Answer {
+	return s.send("POST", "/v1/user-api-keys", idempotencyKey)
+}
+
+func (s *scene) rotate(idempotencyKey string) servicetest.Answer {
+	return s.send("POST", "/v1/user-api-keys/rotation", idempotencyKey)
+}
+
+func (s *scene) deleteAll() servicetest.Answer { return s.send("DELETE", "/v1/user-api-keys", "") }
+
+func (s *scene) deleteOne(keyID string) servicetest.Answer {
+	return s.process.Send(s.ctx, functest.Request{
+		Method: "DELETE", Resource: "/v1/user-api-keys/{keyId}", KeyID: keyID, Token: servicetest.Token(s.owner, apikey.RoleAdministrator),
+	})
+}
+
+// decide asks, as a job runner over HTTP, whether a job with the credential may run.
+func (s *scene) decide(credential string) servicetest.Answer {
+	return s.process.Send(s.ctx, functest.Request{
+		Method: "POST", Resource: "/v1/job-authorizations", Token: servicetest.Token(s.owner, apikey.RoleJobRunner),
+		Body: `{"jobId":"job-1","jobType":"model_training","trigger":"ad_hoc","credential":"` + credential + `"}`,
+	})
+}
+
+// decideByOwner asks by a direct invocation whether a job of the owner's may run.
+func (s *scene) decideByOwner() servicetest.Answer {
+	return s.process.Invoke(s.ctx, map[string]any{
+		"jobId": "job-1", "jobType": "pipeline", "trigger": "scheduled",
+		"owner": map[string]string{"accountId": s.owner.AccountID, "iamId": s.owner.IAMID},
+	})
+}
+
+// hasKey and hasRotated bring the owner's keys to a state.
+func (s *scene) hasKey() { s.issue(s.create("")) }
+
+func (s *scene) hasRotated() {
+	s.hasKey()
+	s.issue(s.rotate(""))
+}
+
+func (s *scene) issue(answer servicetest.Answer) {
+	s.t.Helper()
+	if answer.Status != http.StatusCreated {
+		s.t.Fatalf("the state before: %d %s", answer.Status, answer.Text)
+	}
+	s.issued = append(s.issued, answer)
+}
+
+// ring is the owner's ring as it is, past every fault.
+func (s *scene) ring() (apikey.Ring, error) {
+	return s.backend.Start().Keys.Rings.Ring(s.ctx, s.owner.Locator())
+}
+
+// material checks that the Active key's credential is in Secrets Manager: by
+// version id always, and under AWSCURRENT and no other key's label once the
+// secret was repaired.
+func (s *scene) material(ring apikey.Ring, repaired bool) error {
+	if ring.Active == nil {
+		return nil
+	}
+	client := secretsmanager.NewFromConfig(awsclient.ConfigOn(s.backend.Secrets, s.backend.Getenv, "secretsmanager"))
+	value, err := client.GetSecretValue(s.ctx, &secretsmanager.GetSecretValueInput{SecretId: &ring.SecretARN, VersionId: &ring.Active.VersionID})
+	if err != nil {
+		return fmt.Errorf("the Active key's material is not in Secrets Manager: %w", err)
+	}
+	credential, err := apikey.ParseCredential(*value.SecretString)
+	if err != nil || !credential.Digest().Equal(ring.Active.Digest) {
+		return errors.New("the Active key's version holds something else")
+	}
+	if !repaired {
+		return nil
+	}
+	secret, err := client.DescribeSecret(s.ctx, &secretsmanager.DescribeSecretInput{SecretId: &ring.SecretARN})
+	if err != nil {
+		return err
+	}
+	for version, labels := range secret.VersionIdsToStages {
+		for _, label := range labels {
+			_, notKeyID := apikey.ParseUUID(label)
+			switch {
+			case label == "AWSCURRENT" && version != ring.Active.VersionID:
+				return fmt.Errorf("after repair AWSCURRENT is on %s, the Active key's version is %s", version, ring.Active.VersionID)
+			case notKeyID == nil:
+				return fmt.Errorf("after repair the label %s is still there", label)
+			}
+		}
+	}
+	if !strings.Contains(fmt.Sprint(secret.VersionIdsToStages[ring.Active.VersionID]), "AWSCURRENT") {
+		return errors.New("after repair nothing has AWSCURRENT")
+	}
+	return nil
+}

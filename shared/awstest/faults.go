@@ -1,0 +1,74 @@
+package awstest
+
+import (
+	"errors"
+	"net/http"
+	"sync"
+)
+
+// Fault decides what becomes of one call. It may carry the call out through
+// next, before or instead of failing it; also after the caller has given it up.
+type Fault func(call Call, next func() (*http.Response, error)) (*http.Response, error)
+
+var errConnection = errors.New("connection reset by peer (injected)")
+
+// Reset fails the call before it takes effect.
+func Reset(Call, func() (*http.Response, error)) (*http.Response, error) { return nil, errConnection }
+
+// LoseAnswer carries the call out and loses the answer.
+func LoseAnswer(_ Call, next func() (*http.Response, error)) (*http.Response, error) {
+	response, err := next()
+	if err != nil {
+		return nil, err
+	}
+	_ = response.Body.Close()
+	return nil, errConnection
+}
+
+// Hang fails the call before it takes effect, when its caller gives it up.
+func Hang(call Call, _ func() (*http.Response, error)) (*http.Response, error) {
+	<-call.Context.Done()
+	return nil, call.Context.Err()
+}
+
+// HoldAnswer carries the call out and holds the answer until the caller has
+// given it up.
+func HoldAnswer(call Call, next func() (*http.Response, error)) (*http.Response, error) {
+	response, err := next()
+	if err != nil {
+		return nil, err
+	}
+	_ = response.Body.Close()
+	return Hang(call, next)
+}
+
+// Refuse answers with an AWS error instead of carrying the call out.
+func Refuse(status int, code string) Fault {
+	return func(Call, func() (*http.Response, error)) (*http.Response, error) {
+		return Answer(status, map[string]any{"__type": code, "message": "injected"}), nil
+	}
+}
+
+// On applies the fault to one operation only.
+func On(operation string, fault Fault) Fault {
+	return func(call Call, next func() (*http.Response, error)) (*http.Response, error) {
+		if call.Operation != operation {
+			return next()
+		}
+		return fault(call, next)
+	}
+}
+
+// Once applies the fault to the first call that it is asked about.
+func Once(fault Fault) Fault {
+	var once sync.Once
+	return func(call Call, next func() (*http.Response, error)) (*http.Response, error) {
+		response, err := (*http.Response)(nil), error(nil)
+		hit := false
+		once.Do(func() { hit = true; response, err = fault(call, next) })
+		if !hit {
+			return next()
+		}
+		return response, err
+	}
+}
