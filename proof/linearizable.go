@@ -1,0 +1,272 @@
+package proof
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+
+	"github.com/userapikey/service/functions/functest"
+	"github.com/userapikey/service/functions/servicetest"
+	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/awstest"
+)
+
+// A history is made by so many clients at once, each with so many requests.
+const (
+	clients           = 5
+	requestsPerClient = 8
+)
+
+// Linearizable records concurrent histories of creates, rotations, deletions,
+// views and decisions, with calls that fail and answers that get lost, and
+// checks that each can be explained by the model: as if every request had
+// happened at one instant between its beginning and its end.
+//
+// With virtualTime, calls take random times on a clock that nobody waits for,
+// which brings about every interleaving; otherwise so many histories run at
+// once.
+func Linearizable(t *testing.T, backend func() servicetest.Backend, histories int, virtualTime bool) {
+	failures, recorded := Unexplained(t, backend, histories, virtualTime)
+	for _, failure := range failures {
+		t.Error(failure)
+	}
+	t.Logf("proof: linearizability: %s", recorded)
+}
+
+// Unexplained are the histories, of so many, that the model cannot explain, and
+// a summary of all.
+func Unexplained(t *testing.T, backend func() servicetest.Backend, histories int, virtualTime bool) (failures []string, summary string) {
+	t.Helper()
+	var mu sync.Mutex
+	var all tally
+	run := func(seed uint64) {
+		var h *history
+		if virtualTime {
+			synctest.Test(t, func(t *testing.T) { h = record(t, backend(), seed, true) })
+		} else {
+			h = record(t, backend(), seed, false)
+		}
+		err := h.check()
+		mu.Lock()
+		defer mu.Unlock()
+		all.add(h)
+		if err != nil {
+			failures = append(failures, fmt.Sprintf("history %d: %v", seed, err))
+		}
+	}
+	var group sync.WaitGroup
+	next := atomic.Uint64{}
+	for range 4 {
+		group.Go(func() {
+			for seed := next.Add(1); seed <= uint64(histories); seed = next.Add(1) { //nolint:gosec // a small number
+				run(seed)
+			}
+		})
+	}
+	group.Wait()
+	return failures, all.String()
+}
+
+// tally counts what was in the histories.
+type tally struct{ histories, requests, lost, made, conflicts int }
+
+func (c *tally) add(h *history) {
+	c.histories++
+	for _, o := range h.operations {
+		c.requests++
+		result := o.Output.(outcome)
+		if result.lost {
+			c.lost++
+			if result.made != nil {
+				c.made++
+			}
+		}
+		if result.Code == string(apikey.CodeConflict) {
+			c.conflicts++
+		}
+	}
+}
+
+func (c *tally) String() string {
+	return fmt.Sprintf("%d histories, %d requests, %d answers lost (of which %d had made their change), %d conflicts",
+		c.histories, c.requests, c.lost, c.made, c.conflicts)
+}
+
+// history is what several clients did with one owner's keys at the same time.
+type history struct {
+	*scene
+	instant    atomic.Int64
+	mu         sync.Mutex
+	operations []porcupine.Operation
+	known      []request // of each credential that was shown
+}
+
+func record(t *testing.T, backend servicetest.Backend, seed uint64, virtualTime bool) *history {
+	h := &history{scene: newScene(t, backend)}
+	for number, transport := range []*awstest.Transport{h.process.Table, h.process.Secrets} {
+		transport.SetFault(unreliable(rand.New(rand.NewPCG(seed, uint64(number))), virtualTime)) //nolint:gosec // reproducible
+	}
+	var group sync.WaitGroup
+	for client := range clients {
+		random := rand.New(rand.NewPCG(seed, uint64(100+client))) //nolint:gosec // reproducible
+		group.Go(func() {
+			for n := range requestsPerClient {
+				h.perform(client, h.draw(random, fmt.Sprintf("request-%d-%d", client, n)), random.IntN(20) == 0)
+			}
+		})
+	}
+	group.Wait()
+	h.process.Table.SetFault(nil)
+	h.process.Secrets.SetFault(nil)
+	return h
+}
+
+// unreliable fails one call of twelve and, in virtual time, makes every call
+// take its time before and after its effect.
+func unreliable(random *rand.Rand, virtualTime bool) awstest.Fault {
+	var mu sync.Mutex
+	faults := []awstest.Fault{
+		awstest.Reset, awstest.LoseAnswer, awstest.LoseAnswer,
+		awstest.Refuse(http.StatusBadRequest, "ThrottlingException"), awstest.Refuse(http.StatusInternalServerError, "InternalServerError"),
+	}
+	draw := func(n int) int {
+		mu.Lock()
+		defer mu.Unlock()
+		return random.IntN(n)
+	}
+	takeTime := func(ctx context.Context) {
+		if virtualTime {
+			timer := time.NewTimer(time.Duration(draw(10_000)) * time.Microsecond)
+			defer timer.Stop()
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+			}
+		}
+	}
+	return func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+		takeTime(call.Context)
+		defer takeTime(call.Context)
+		if fault := draw(12 * len(faults)); fault < len(faults) {
+			return faults[fault](call, next)
+		}
+		return next()
+	}
+}
+
+// draw makes up a request.
+func (h *history) draw(random *rand.Rand, id string) request {
+	r := request{id: id}
+	switch dice := random.IntN(100); {
+	case dice < 20:
+		r.kind = "create"
+	case dice < 40:
+		r.kind = "rotate"
+	case dice < 50:
+		r.kind = "delete one"
+	case dice < 55:
+		r.kind = "delete all"
+	case dice < 70:
+		r.kind = "view"
+	case dice < 75:
+		r.kind = "decide by owner"
+	default:
+		r.kind = "decide"
+	}
+	switch r.kind {
+	case "create", "rotate":
+		// Half of them share a few keys, also with the other kind now and then.
+		if random.IntN(2) == 0 {
+			r.idempotencyKey = fmt.Sprintf("key-%d", random.IntN(4))
+		}
+	case "delete one", "decide":
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if len(h.known) == 0 {
+			r.kind = "view"
+			break
+		}
+		shown := h.known[random.IntN(len(h.known))]
+		r.keyID, r.credential = shown.keyID, shown.credential
+	}
+	return r
+}
+
+func (h *history) perform(client int, r request, clientLosesAnswer bool) {
+	began := h.instant.Add(1)
+	answer := h.ask(r)
+	ended := h.instant.Add(1)
+	o := outcome{Answer: answer, lost: clientLosesAnswer || answer.Status == http.StatusServiceUnavailable}
+	if o.lost {
+		ended = math.MaxInt64 // it may take effect at any time after
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.operations = append(h.operations, porcupine.Operation{ClientId: client, Input: r, Call: began, Output: o, Return: ended})
+	if answer.Credential != "" {
+		h.known = append(h.known, request{keyID: answer.Key.ID, credential: answer.Credential})
+	}
+}
+
+func (h *history) ask(r request) servicetest.Answer {
+	q := functest.Request{Method: http.MethodGet, Resource: "/v1/user-api-keys", Token: servicetest.Token(h.owner, apikey.RoleAdministrator)}
+	if r.idempotencyKey != "" {
+		q = q.With("Idempotency-Key", r.idempotencyKey)
+	}
+	switch r.kind {
+	case "create":
+		q.Method = http.MethodPost
+	case "rotate":
+		q.Method, q.Resource = http.MethodPost, "/v1/user-api-keys/rotation"
+	case "delete all":
+		q.Method = http.MethodDelete
+	case "delete one":
+		q.Method, q.Resource, q.KeyID = http.MethodDelete, "/v1/user-api-keys/{keyId}", r.keyID
+	case "decide":
+		return h.decide(r.credential)
+	case "decide by owner":
+		return h.decideByOwner()
+	}
+	return h.process.SendAs(h.ctx, q, r.id)
+}
+
+// check finds out from the owner's own history what those requests made whose
+// answer was lost, and whether the model explains everything.
+func (h *history) check() error {
+	changes, err := h.changes()
+	if err != nil {
+		return err
+	}
+	byRequest := map[string]*change{}
+	for n, c := range changes {
+		if c.Revision != int64(len(changes)-n) {
+			return fmt.Errorf("change %d of %d has revision %d", n+1, len(changes), c.Revision)
+		}
+		if byRequest[c.CorrelationID] != nil {
+			return fmt.Errorf("request %s changed twice", c.CorrelationID)
+		}
+		byRequest[c.CorrelationID] = &c
+	}
+	for n := range h.operations {
+		o := h.operations[n].Output.(outcome)
+		o.made = byRequest[h.operations[n].Input.(request).id]
+		h.operations[n].Output = o
+	}
+	if porcupine.CheckOperations(model, h.operations) {
+		return nil
+	}
+	text := "the model cannot explain it:"
+	for _, o := range h.operations {
+		text += fmt.Sprintf("\n  %d–%d client %d: %s", o.Call, o.Return, o.ClientId, model.DescribeOperation(o.Input, o.Output))
+	}
+	return fmt.Errorf("%s", text)
+}
