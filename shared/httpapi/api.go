@@ -28,6 +28,9 @@ type Route struct {
 	Method string
 	// Path is the resource path, with parameters in braces.
 	Path string
+	// Query are the names of the query parameters that the operation knows; any
+	// other is refused.
+	Query []string
 	// Permit refuses callers whose roles do not suffice.
 	Permit func(apikey.Principal) error
 	Handle func(context.Context, *Request) (Response, error)
@@ -103,7 +106,7 @@ func (a *API) serve(ctx context.Context, r *Request) (response Response, err err
 	if err := route.Permit(r.Principal); err != nil {
 		return Response{}, err
 	}
-	if err := r.checkForm(); err != nil {
+	if err := r.checkForm(route); err != nil {
 		return Response{}, err
 	}
 	return route.Handle(ctx, r)

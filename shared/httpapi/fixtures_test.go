@@ -28,6 +28,7 @@ type scene struct {
 	principal func(ctx context.Context, authorization string) (apikey.Principal, error)
 	permit    func(apikey.Principal) error
 	handle    func(context.Context, *httpapi.Request) (httpapi.Response, error)
+	query     []string // the query parameters that the route knows
 	log       bytes.Buffer
 }
 
@@ -96,7 +97,7 @@ func (s *scene) send(event events.APIGatewayProxyRequest) answer {
 func (s *scene) sendIn(ctx context.Context, event events.APIGatewayProxyRequest) answer {
 	s.t.Helper()
 	api := httpapi.New(s, telemetry.NewLogger(&s.log, slog.LevelDebug), httpapi.Route{
-		Method: http.MethodPost, Path: path,
+		Method: http.MethodPost, Path: path, Query: s.query,
 		Permit: func(p apikey.Principal) error { return s.permit(p) },
 		Handle: func(ctx context.Context, r *httpapi.Request) (httpapi.Response, error) { return s.handle(ctx, r) },
 	})

@@ -120,7 +120,10 @@ func (r *Request) deliveryKey() string {
 // there is none. A header that comes twice with different values is refused:
 // which one another party on the way went by cannot be known.
 func (r *Request) header(name string) (string, error) {
-	values := r.headerValues(name)
+	return onlyValue(name, r.headerValues(name))
+}
+
+func onlyValue(name string, values []string) (string, error) {
 	if len(values) == 0 {
 		return "", nil
 	}
@@ -150,11 +153,11 @@ func (r *Request) headerValues(name string) []string {
 	return values
 }
 
-// checkForm checks what is the same for every route: the size and type of the
-// body, and that there are no query parameters, since no route has any.
-func (r *Request) checkForm() error {
-	for name := range r.event.QueryStringParameters {
-		return apikey.Invalid(name, "is no query parameter of this operation")
+// checkForm checks what is the same for every route: that it knows the query
+// parameters, and the size and type of the body.
+func (r *Request) checkForm(route Route) error {
+	if err := r.checkQuery(route.Query); err != nil {
+		return err
 	}
 	body := []byte(r.event.Body)
 	if r.event.IsBase64Encoded {

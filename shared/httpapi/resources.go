@@ -16,7 +16,7 @@ type Key struct {
 	PhasedOutAt Instant       `json:"phasedOutAt,omitzero"`
 }
 
-// Actor is who made a key.
+// Actor is who made a key or a change.
 type Actor struct {
 	Kind apikey.ActorKind `json:"kind"`
 	ID   string           `json:"id"`
@@ -57,6 +57,35 @@ func KeysOf(keys []apikey.Key) []Key {
 	shown := make([]Key, len(keys))
 	for i, key := range keys {
 		shown[i] = KeyOf(key)
+	}
+	return shown
+}
+
+// Change is a change of keys as the API shows it: what it was, and the keys as
+// it left them. Where their credentials are kept is no part of it.
+type Change struct {
+	ID            string           `json:"id"`
+	Revision      int64            `json:"revision"`
+	Type          apikey.EventType `json:"type"`
+	OccurredAt    Instant          `json:"occurredAt"`
+	Actor         Actor            `json:"actor"`
+	CorrelationID string           `json:"correlationId"`
+	Keys          []Key            `json:"keys"`
+}
+
+// ChangesOf are the changes as the API shows them; no changes are an empty list.
+func ChangesOf(changes []apikey.Event) []Change {
+	shown := make([]Change, len(changes))
+	for i, change := range changes {
+		shown[i] = Change{
+			ID:            change.ID,
+			Revision:      change.Revision,
+			Type:          change.Type,
+			OccurredAt:    Instant(change.OccurredAt),
+			Actor:         Actor(change.Actor),
+			CorrelationID: change.CorrelationID,
+			Keys:          KeysOf(change.Keys),
+		}
 	}
 	return shown
 }

@@ -11,6 +11,7 @@ import (
 var Paths = map[string][]string{
 	"/v1/user-api-keys":          {"GET", "POST", "DELETE"},
 	"/v1/user-api-keys/{keyId}":  {"DELETE"},
+	"/v1/user-api-keys/history":  {"GET"},
 	"/v1/user-api-keys/rotation": {"POST"},
 	"/v1/job-authorizations":     {"POST"},
 }

@@ -14,14 +14,17 @@ import (
 const ringSK = "RING"
 
 func itemKey(l apikey.Locator, sk string) item {
-	return item{"pk": text("OWNER#" + l.String()), "sk": text(sk)}
+	return item{"pk": text(partition(l)), "sk": text(sk)}
 }
+
+func partition(l apikey.Locator) string { return "OWNER#" + l.String() }
 
 func ringKey(l apikey.Locator) item { return itemKey(l, ringSK) }
 
-func eventKey(l apikey.Locator, revision int64) item {
-	return itemKey(l, fmt.Sprintf("EVENT#%010d", revision))
-}
+func eventKey(l apikey.Locator, revision int64) item { return itemKey(l, eventSK(revision)) }
+
+// eventSK has ten digits, so that the order of keys is that of revisions.
+func eventSK(revision int64) string { return fmt.Sprintf("EVENT#%010d", revision) }
 
 // idempotencyKey hashes what the client chose: its text may be anything, and
 // nobody needs it again.

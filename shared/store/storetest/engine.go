@@ -32,15 +32,16 @@ type Engine struct {
 	// Transport leads to the engine; it counts calls and injects faults.
 	Transport *awstest.Transport
 
-	mu       sync.Mutex
-	items    map[string]item
-	previous map[string]item
-	tokens   map[string]string
+	mu        sync.Mutex
+	items     map[string]item
+	previous  map[string]item
+	tokens    map[string]string
+	pageBytes int
 }
 
 // NewEngine makes an engine with an empty table.
 func NewEngine() *Engine {
-	e := &Engine{items: map[string]item{}, previous: map[string]item{}, tokens: map[string]string{}}
+	e := &Engine{items: map[string]item{}, previous: map[string]item{}, tokens: map[string]string{}, pageBytes: pageBytes}
 	e.Transport = awstest.NewTransport(e)
 	return e
 }
@@ -81,6 +82,8 @@ func (e *Engine) RoundTrip(r *http.Request) (*http.Response, error) {
 		result, refusal = e.transactGetItems(body)
 	case "TransactWriteItems":
 		result, refusal = e.transactWriteItems(body)
+	case "Query":
+		result, refusal = e.query(body)
 	default:
 		refusal = invalid("the engine does not know " + operation)
 	}

@@ -30,6 +30,17 @@ func Suite(t *testing.T, newStore func(t *testing.T, now func() time.Time) *stor
 		"IdempotencyKeysOfTwoOwnersAreTwo":           idempotencyKeysOfTwoOwners,
 		"OneWinnerAmongManyCreates":                  oneWinnerAmongManyCreates,
 		"ConcurrentChangesAreAllCountedOnce":         concurrentChangesAreCounted,
+
+		"OwnerWithoutRingHasAnEmptyHistory":             emptyHistory,
+		"HistoryIsEveryChangeNewestFirst":               historyIsEveryChange,
+		"HistoryShowsAChangeOnceItIsCommitted":          historyIsCurrent,
+		"HistoryIsOfOneOwner":                           historyIsOfOneOwner,
+		"HistoryPagesEndWithTheFirstChange":             historyPagesEnd,
+		"HistoryPagesMissAndRepeatNothingAmidstChanges": historyPagesAmidstChanges,
+		"HistoryBeforeAnyRevisionIsARead":               historyBeforeAnyRevision,
+		"HistoryForgetsAChangeAfter400Days":             historyForgets,
+		"HistoryEndsWhereChangesHaveExpired":            historyEndsWhereExpired,
+		"HistoryHasNoGapWhenAClockWasSetBack":           historyHasNoGap,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -96,6 +107,23 @@ func (h *harness) rotate(key string) (store.Result, error) {
 		})
 }
 
+// deleteOldest deletes the key that has been Phased out for longest.
+func (h *harness) deleteOldest() (store.Result, error) {
+	return h.store.Update(h.t.Context(), h.owner, store.Idempotency{},
+		func(_ context.Context, ring apikey.Ring) (apikey.Ring, *apikey.Event, error) {
+			next, event, err := ring.DeleteOne(h.command(), ring.PhasedOut[0].ID)
+			return next, &event, err
+		})
+}
+
+func (h *harness) deleteAll() (store.Result, error) {
+	return h.store.Update(h.t.Context(), h.owner, store.Idempotency{},
+		func(_ context.Context, ring apikey.Ring) (apikey.Ring, *apikey.Event, error) {
+			next, event := ring.DeleteAll(h.command())
+			return next, event, nil
+		})
+}
+
 func (h *harness) must(result store.Result, err error) store.Result {
 	h.t.Helper()
 	if err != nil {
@@ -126,12 +154,7 @@ func committedChangeIsReadBack(t *testing.T, h *harness) {
 	if result.Ring.Revision != 3 || len(result.Ring.PhasedOut) != 2 {
 		t.Fatalf("after create and two rotations: %+v", result.Ring)
 	}
-	deleted := result.Ring.PhasedOut[0].ID
-	result = h.must(h.store.Update(t.Context(), h.owner, store.Idempotency{},
-		func(_ context.Context, ring apikey.Ring) (apikey.Ring, *apikey.Event, error) {
-			next, event, err := ring.DeleteOne(h.command(), deleted)
-			return next, &event, err
-		}))
+	result = h.must(h.deleteOldest())
 	if diff := cmp.Diff(result.Ring, h.ring()); diff != "" {
 		t.Errorf("the ring that was written (-) and the one that was read (+): %s", diff)
 	}

@@ -1,0 +1,118 @@
+package storetest
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"regexp"
+	"slices"
+)
+
+// pageBytes is how many bytes a query reads before it ends its page, unless
+// SetPageBytes says otherwise: 1 MB, as on DynamoDB.
+const pageBytes = 1 << 20
+
+// SetPageBytes sets how many bytes of items a query reads before it ends its
+// page, however many it was asked for. A page has at least one item.
+func (e *Engine) SetPageBytes(n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.pageBytes = n
+}
+
+type queryRequest struct {
+	TableName                 string
+	KeyConditionExpression    string
+	ExpressionAttributeValues map[string]value
+	ScanIndexForward          *bool
+	ConsistentRead            bool
+	Limit                     *int
+	ExclusiveStartKey         item
+}
+
+// query reads a partition backwards between two sort keys. An option that the
+// engine does not know, such as a filter, is refused.
+func (e *Engine) query(body []byte) (any, *refusal) {
+	var request queryRequest
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&request); err != nil {
+		return nil, invalid("the engine does not know this kind of query: " + err.Error())
+	}
+	if request.ScanIndexForward == nil || *request.ScanIndexForward {
+		return nil, invalid("the engine reads backwards only")
+	}
+	if request.Limit == nil || *request.Limit < 1 {
+		return nil, invalid("Limit must be 1 or more")
+	}
+	first, last, err := e.boundsOf(request)
+	if err != nil {
+		return nil, err
+	}
+	start := ""
+	if request.ExclusiveStartKey != nil {
+		if start, err = e.keyOf(request.TableName, request.ExclusiveStartKey); err != nil {
+			return nil, err
+		}
+		if start < first || start > last {
+			return nil, invalid("The provided starting key is outside query boundaries based on provided conditions")
+		}
+	}
+	source := e.previous
+	if request.ConsistentRead {
+		source = e.items
+	}
+	var keys []string
+	for _, key := range slices.Backward(slices.Sorted(maps.Keys(source))) {
+		if first <= key && key <= last && (start == "" || key < start) {
+			keys = append(keys, key)
+		}
+	}
+	return e.page(source, keys, *request.Limit), nil
+}
+
+var keyCondition = regexp.MustCompile(`^pk = (:\w+) AND sk BETWEEN (:\w+) AND (:\w+)$`)
+
+// boundsOf are the keys, in the engine's map, between which a query reads.
+func (e *Engine) boundsOf(request queryRequest) (first, last string, _ *refusal) {
+	names := keyCondition.FindStringSubmatch(request.KeyConditionExpression)
+	if names == nil {
+		return "", "", invalid("the engine does not understand the key condition " + request.KeyConditionExpression)
+	}
+	if len(request.ExpressionAttributeValues) != 3 {
+		return "", "", invalid("a value is given that the key condition does not use, or is not given")
+	}
+	var bounds [2]string
+	for i, name := range names[2:] {
+		key, err := e.keyOf(request.TableName, item{
+			"pk": request.ExpressionAttributeValues[names[1]],
+			"sk": request.ExpressionAttributeValues[name],
+		})
+		if err != nil {
+			return "", "", err
+		}
+		bounds[i] = key
+	}
+	if bounds[0] > bounds[1] {
+		return "", "", invalid("The BETWEEN operator requires upper bound to be greater than or equal to lower bound")
+	}
+	return bounds[0], bounds[1], nil
+}
+
+// page is the items of the keys until one of the limits is reached. As on
+// DynamoDB, a page that reached one names its last key, even when nothing follows.
+func (e *Engine) page(source map[string]item, keys []string, limit int) any {
+	items, size := []item{}, 0
+	for _, key := range keys {
+		it := source[key]
+		encoded, err := json.Marshal(it)
+		if err != nil {
+			panic(err)
+		}
+		items = append(items, it)
+		if size += len(encoded); len(items) == limit || size >= e.pageBytes {
+			return map[string]any{"Items": items, "Count": len(items), "LastEvaluatedKey": item{"pk": it["pk"], "sk": it["sk"]}}
+		}
+	}
+	return map[string]any{"Items": items, "Count": len(items)}
+}
