@@ -12,9 +12,10 @@ import (
 )
 
 // CachingReads is the backend with a table whose reads of one item are answered
-// from a cache, three times of four. Every check must catch it.
-func CachingReads(b servicetest.Backend) servicetest.Backend {
-	b.Table = &cache{next: b.Table, kept: map[string]*cached{}}
+// from a cache, so many times before it is read anew. Every check of reads must
+// catch it.
+func CachingReads(b servicetest.Backend, times int) servicetest.Backend {
+	b.Table = &cache{next: b.Table, times: times, kept: map[string]*cached{}}
 	return b
 }
 
@@ -26,7 +27,9 @@ func WithoutConditions(b servicetest.Backend) servicetest.Backend {
 }
 
 type cache struct {
-	next http.RoundTripper
+	next  http.RoundTripper
+	times int
+
 	mu   sync.Mutex
 	kept map[string]*cached
 }
@@ -54,7 +57,7 @@ func (c *cache) RoundTrip(r *http.Request) (*http.Response, error) {
 	c.mu.Lock()
 	kept := c.kept[key]
 	if kept != nil {
-		if kept.uses++; kept.uses < 4 {
+		if kept.uses++; kept.uses <= c.times {
 			defer c.mu.Unlock()
 			return &http.Response{StatusCode: http.StatusOK, Header: kept.header, Body: io.NopCloser(bytes.NewReader(kept.answer))}, nil
 		}

@@ -2,6 +2,7 @@ package proof
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -108,6 +109,7 @@ type history struct {
 	mu         sync.Mutex
 	operations []porcupine.Operation
 	known      []request // of each credential that was shown
+	err        error     // what is wrong with it whatever the model says
 }
 
 func record(t *testing.T, backend servicetest.Backend, seed uint64, virtualTime bool) *history {
@@ -127,6 +129,7 @@ func record(t *testing.T, backend servicetest.Backend, seed uint64, virtualTime 
 	group.Wait()
 	h.process.Table.SetFault(nil)
 	h.process.Secrets.SetFault(nil)
+	h.err = errors.Join(h.findOut(), h.leavesItsSecretInOrder())
 	return h
 }
 
@@ -239,18 +242,15 @@ func (h *history) ask(r request) servicetest.Answer {
 	return h.process.SendAs(h.ctx, q, r.id)
 }
 
-// check finds out from the owner's own history what those requests made whose
-// answer was lost, and whether the model explains everything.
-func (h *history) check() error {
+// findOut learns from the owner's history what those requests made whose answer
+// was lost.
+func (h *history) findOut() error {
 	changes, err := h.changes()
 	if err != nil {
 		return err
 	}
-	byRequest := map[string]*change{}
-	for n, c := range changes {
-		if c.Revision != int64(len(changes)-n) {
-			return fmt.Errorf("change %d of %d has revision %d", n+1, len(changes), c.Revision)
-		}
+	byRequest := map[string]*apikey.Event{}
+	for _, c := range changes {
 		if byRequest[c.CorrelationID] != nil {
 			return fmt.Errorf("request %s changed twice", c.CorrelationID)
 		}
@@ -261,6 +261,29 @@ func (h *history) check() error {
 		o.made = byRequest[h.operations[n].Input.(request).id]
 		h.operations[n].Output = o
 	}
+	return nil
+}
+
+// leavesItsSecretInOrder checks the Active key's material, now and after a repair.
+func (h *history) leavesItsSecretInOrder() error {
+	ring, err := h.ring()
+	if err != nil {
+		return err
+	}
+	if err := h.material(ring, false); err != nil {
+		return err
+	}
+	if err := h.backend.Repair(h.ctx, h.owner); err != nil {
+		return fmt.Errorf("repair: %w", err)
+	}
+	return h.material(ring, true)
+}
+
+// check tells whether the model explains the history.
+func (h *history) check() error {
+	if h.err != nil {
+		return h.err
+	}
 	if porcupine.CheckOperations(model, h.operations) {
 		return nil
 	}
@@ -268,5 +291,5 @@ func (h *history) check() error {
 	for _, o := range h.operations {
 		text += fmt.Sprintf("\n  %d–%d client %d: %s", o.Call, o.Return, o.ClientId, model.DescribeOperation(o.Input, o.Output))
 	}
-	return fmt.Errorf("%s", text)
+	return errors.New(text)
 }

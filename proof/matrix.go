@@ -186,8 +186,8 @@ func (s *scene) retry(before apikey.Ring, o operation, f fault, first servicetes
 	return nil
 }
 
-// inTheEnd checks that the operation was made exactly once and that repair
-// brings the secret to the ring.
+// inTheEnd checks that the operation was made exactly once, that the history has
+// no gap, and that repair brings the secret to the ring.
 func (s *scene) inTheEnd(before apikey.Ring, o operation) error {
 	ring, err := s.ring()
 	if err != nil {
@@ -195,6 +195,9 @@ func (s *scene) inTheEnd(before apikey.Ring, o operation) error {
 	}
 	if ring.Revision != before.Revision+o.changes {
 		return fmt.Errorf("the ring went from revision %d to %d", before.Revision, ring.Revision)
+	}
+	if _, err := s.changes(); err != nil {
+		return err
 	}
 	if err := s.backend.Repair(s.ctx, s.owner); err != nil {
 		return fmt.Errorf("repair: %w", err)

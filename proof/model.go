@@ -27,7 +27,7 @@ type outcome struct {
 	// lost tells that no answer came, or one that leaves open what was made.
 	lost bool
 	// made is the change that the owner's history has of the request.
-	made *change
+	made *apikey.Event
 }
 
 // state is what the product page says of an owner's keys. Lists are texts, so
@@ -177,8 +177,8 @@ func (o outcome) changed() changed {
 	switch {
 	case !o.lost && (o.Status == http.StatusOK || o.Status == http.StatusCreated):
 		return changed{o.Revision, o.Key.ID}
-	case o.made != nil && (o.made.Type == string(apikey.EventCreated) || o.made.Type == string(apikey.EventRotated)):
-		return changed{o.made.Revision, o.made.Keys[0].ID}
+	case o.made != nil && (o.made.Type == apikey.EventCreated || o.made.Type == apikey.EventRotated):
+		return changed{o.made.Revision, o.made.Keys[0].ID.String()}
 	case o.made != nil:
 		return changed{revision: o.made.Revision}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/userapikey/service/functions/servicetest"
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/awsclient"
+	"github.com/userapikey/service/shared/store"
 	"github.com/userapikey/service/shared/store/storetest"
 )
 
@@ -94,6 +95,29 @@ func (s *scene) issue(answer servicetest.Answer) {
 // ring is the owner's ring as it is, past every fault.
 func (s *scene) ring() (apikey.Ring, error) {
 	return s.backend.Start().Keys.Rings.Ring(s.ctx, s.owner.Locator())
+}
+
+// changes are the owner's history, as it is, past every fault: newest first, and
+// without a gap from the ring's revision down to the first.
+func (s *scene) changes() ([]apikey.Event, error) {
+	ring, err := s.ring()
+	if err != nil {
+		return nil, err
+	}
+	const most = 100
+	changes, more, err := s.backend.Start().Keys.Rings.History(s.ctx, s.owner.Locator(), store.MaxRevision+1, most)
+	if err != nil {
+		return nil, err
+	}
+	if more || int64(len(changes)) != ring.Revision {
+		return nil, fmt.Errorf("the history has %d changes, the ring is at revision %d", len(changes), ring.Revision)
+	}
+	for n, change := range changes {
+		if change.Revision != ring.Revision-int64(n) {
+			return nil, fmt.Errorf("change %d of the history has revision %d, the ring %d", n+1, change.Revision, ring.Revision)
+		}
+	}
+	return changes, nil
 }
 
 // material checks that the Active key's credential is in Secrets Manager: by

@@ -65,9 +65,10 @@ type Process struct {
 	// Keys is what the functions change keys with.
 	Keys *lifecycle.Service
 
-	handlers map[string]lambda.Handler
-	mu       sync.Mutex
-	logged   bytes.Buffer
+	// functions are the functions by the route that each answers.
+	functions map[string]any
+	mu        sync.Mutex
+	logged    bytes.Buffer
 }
 
 // Start starts every function, with debug logs.
@@ -81,12 +82,12 @@ func (b Backend) Start() *Process {
 		Random: rand.Reader,
 		Log:    log,
 	}
-	viewKeys := lambda.NewHandler(view.New(callers{}, p.Keys.Rings, log).Handle)
-	createKey := lambda.NewHandler(create.New(callers{}, p.Keys, log).Handle)
-	rotateKey := lambda.NewHandler(rotate.New(callers{}, p.Keys, log).Handle)
-	deleteKeys := lambda.NewHandler(delete.New(callers{}, p.Keys, log).Handle)
-	authorizeJob := lambda.NewHandler(authorizer.New(callers{}, p.Keys.Rings, log).Handle)
-	p.handlers = map[string]lambda.Handler{
+	viewKeys := view.New(callers{}, p.Keys.Rings, log).Handle
+	createKey := create.New(callers{}, p.Keys, log).Handle
+	rotateKey := rotate.New(callers{}, p.Keys, log).Handle
+	deleteKeys := delete.New(callers{}, p.Keys, log).Handle
+	authorizeJob := authorizer.New(callers{}, p.Keys.Rings, log).Handle
+	p.functions = map[string]any{
 		"GET /v1/user-api-keys":            viewKeys,
 		"POST /v1/user-api-keys":           createKey,
 		"POST /v1/user-api-keys/rotation":  rotateKey,
@@ -119,13 +120,13 @@ func (p *Process) Send(ctx context.Context, r functest.Request) Answer {
 
 // SendAs is Send under the id.
 func (p *Process) SendAs(ctx context.Context, r functest.Request, requestID string) Answer {
-	handler := p.handlers[r.Method+" "+r.Resource]
-	if handler == nil {
+	function := p.functions[r.Method+" "+r.Resource]
+	if function == nil {
 		panic("no function serves " + r.Method + " " + r.Resource)
 	}
 	event := r.Event()
 	event.RequestContext.RequestID = requestID
-	out, err := invoke(ctx, handler, event)
+	out, err := invoke(ctx, function, event)
 	if err != nil {
 		return Answer{Status: http.StatusBadGateway, Text: err.Error()}
 	}
@@ -135,7 +136,7 @@ func (p *Process) SendAs(ctx context.Context, r functest.Request, requestID stri
 // Invoke asks the authorizer directly. A refusal of the question has the status
 // that it would have over HTTP.
 func (p *Process) Invoke(ctx context.Context, question map[string]any) Answer {
-	out, err := invoke(ctx, p.handlers[directInvocation], question)
+	out, err := invoke(ctx, p.functions[directInvocation], question)
 	refusal, refused := errors.AsType[messages.InvokeResponse_Error](err)
 	switch {
 	case refused && refusal.Type == string(apikey.CodeUnavailable):
@@ -146,19 +147,20 @@ func (p *Process) Invoke(ctx context.Context, question map[string]any) Answer {
 	return answerOf(http.StatusOK, string(out))
 }
 
-func invoke(ctx context.Context, handler lambda.Handler, event any) ([]byte, error) {
+// invoke invokes a function as Lambda does: with a time limit, and one event at a
+// time, which is why Lambda's library may answer from memory that it uses again.
+func invoke(ctx context.Context, function, event any) ([]byte, error) {
 	payload, err := json.Marshal(event)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, FunctionTimeout)
 	defer cancel()
-	out, err := handler.Invoke(ctx, payload)
+	out, err := lambda.NewHandler(function).Invoke(ctx, payload)
 	if err == nil && ctx.Err() == context.DeadlineExceeded {
 		err = errors.New("Task timed out after " + FunctionTimeout.String())
 	}
-	// Lambda's library uses the answer's memory again.
-	return bytes.Clone(out), err
+	return out, err
 }
 
 // Logged is what the process has logged.
