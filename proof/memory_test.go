@@ -33,13 +33,15 @@ func TestCheckerCatchesBrokenStores(t *testing.T) {
 }
 
 func TestZeroStale(t *testing.T) {
-	if stale := zeroStale(t, servicetest.InMemory()); stale > 0 {
+	backend := servicetest.InMemory()
+	if stale := zeroStale(t, backend, backend); stale > 0 {
 		t.Errorf("%d decisions were stale", stale)
 	}
 }
 
 func TestStaleDecisionsOfACachingStoreAreFound(t *testing.T) {
-	if zeroStale(t, proof.CachingReads(servicetest.InMemory(), 10_000)) == 0 {
+	backend := servicetest.InMemory()
+	if zeroStale(t, backend, proof.CachingReads(backend, 10_000)) == 0 {
 		t.Error("no decision was stale")
 	}
 }
@@ -47,9 +49,9 @@ func TestStaleDecisionsOfACachingStoreAreFound(t *testing.T) {
 // zeroStale serves the changes and the decisions from two processes. Every
 // remote call of a change waits, before and after its effect, for a number of
 // decisions.
-func zeroStale(t *testing.T, backend servicetest.Backend) int {
+func zeroStale(t *testing.T, ofChanges, ofDecisions servicetest.Backend) int {
 	decisions := newGate()
-	changing, deciding := backend.Start(), backend.Start()
+	changing, deciding := ofChanges.Start(), ofDecisions.Start()
 	held := func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
 		decisions.await(120)
 		defer decisions.await(120)

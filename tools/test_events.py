@@ -14,6 +14,8 @@ class Part:
     """One run of `go test`: its counts, and what went wrong.
 
     A test that has subtests counts only when it fails and none of them does.
+    What a test logs behind "proof: " is shown also when it passes: how many cases
+    it took, which nobody could know otherwise.
     """
 
     def __init__(self, name):
@@ -76,6 +78,10 @@ class Part:
         output = package.take_output(test)
         parent = test.rpartition("/")[0]
         name = "%s %s" % (package.name, test)
+        for line in output:
+            _, told, text = line.partition(" proof: ")
+            if told and action == "pass":
+                print("      %s" % text.rstrip(), flush=True)
         if action == "fail":
             package.with_failure.add(parent)
             by_subtest = test in package.with_failure
