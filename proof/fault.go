@@ -21,6 +21,8 @@ type fault struct {
 	// silent tells that the caller gets no answer: the process died, or the caller
 	// went away.
 	silent bool
+	// defect tells that it is one of our own, which is answered as such.
+	defect bool
 }
 
 // remoteCall is one call of an API of AWS.
@@ -55,6 +57,7 @@ func faults() []fault {
 	return append(all,
 		fault{name: "the process dies after it", apply: die, goesOn: never, silent: true},
 		fault{name: "the caller goes away", apply: goAway, goesOn: never, silent: true},
+		fault{name: "a panic that tells the request", apply: panicking, goesOn: never, defect: true},
 	)
 }
 
@@ -92,6 +95,11 @@ func goAway(i *injection, call awstest.Call, _ func() (*http.Response, error)) (
 	i.gone = true
 	i.cancel()
 	return nil, call.Context.Err()
+}
+
+// panicking is a defect at its worst: its text holds what was to be sent.
+func panicking(_ *injection, call awstest.Call, _ func() (*http.Response, error)) (*http.Response, error) {
+	panic(string(call.Body))
 }
 
 var errDead = errors.New("the process is dead (injected)")

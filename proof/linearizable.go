@@ -36,7 +36,8 @@ const (
 // which brings about every interleaving; otherwise so many histories run at
 // once.
 func Linearizable(t *testing.T, backend func() servicetest.Backend, histories int, virtualTime bool) {
-	failures, recorded := Unexplained(t, backend, histories, virtualTime)
+	sound := func(b servicetest.Backend) servicetest.Backend { return b }
+	failures, recorded := Unexplained(t, backend, sound, histories, virtualTime)
 	for _, failure := range failures {
 		t.Error(failure)
 	}
@@ -44,17 +45,19 @@ func Linearizable(t *testing.T, backend func() servicetest.Backend, histories in
 }
 
 // Unexplained are the histories, of so many, that the model cannot explain, and
-// a summary of all.
-func Unexplained(t *testing.T, backend func() servicetest.Backend, histories int, virtualTime bool) (failures []string, summary string) {
+// a summary of all. The service runs on what broken makes of the backend.
+func Unexplained(
+	t *testing.T, backend func() servicetest.Backend, broken func(servicetest.Backend) servicetest.Backend, histories int, virtualTime bool,
+) (failures []string, summary string) {
 	t.Helper()
 	var mu sync.Mutex
 	var all tally
 	run := func(seed uint64) {
 		var h *history
 		if virtualTime {
-			synctest.Test(t, func(t *testing.T) { h = record(t, backend(), seed, true) })
+			synctest.Test(t, func(t *testing.T) { h = record(t, backend(), broken, seed, true) })
 		} else {
-			h = record(t, backend(), seed, false)
+			h = record(t, backend(), broken, seed, false)
 		}
 		err := h.check()
 		mu.Lock()
@@ -112,14 +115,14 @@ type history struct {
 	err        error     // what is wrong with it whatever the model says
 }
 
-func record(t *testing.T, backend servicetest.Backend, seed uint64, virtualTime bool) *history {
+func record(t *testing.T, backend servicetest.Backend, broken func(servicetest.Backend) servicetest.Backend, seed uint64, virtualTime bool) *history {
 	h := &history{scene: newScene(t, backend)}
-	for number, transport := range []*awstest.Transport{h.process.Table, h.process.Secrets} {
-		transport.SetFault(unreliable(rand.New(rand.NewPCG(seed, uint64(number))), virtualTime)) //nolint:gosec // reproducible
-	}
+	h.process = broken(backend).Start()
+	h.process.Table.SetFault(unreliable(source(seed, 0), virtualTime))
+	h.process.Secrets.SetFault(h.noting(unreliable(source(seed, 1), virtualTime)))
 	var group sync.WaitGroup
 	for client := range clients {
-		random := rand.New(rand.NewPCG(seed, uint64(100+client))) //nolint:gosec // reproducible
+		random := source(seed, 2+client)
 		group.Go(func() {
 			for n := range requestsPerClient {
 				h.perform(client, h.draw(random, fmt.Sprintf("request-%d-%d", client, n)), random.IntN(20) == 0)
@@ -129,8 +132,13 @@ func record(t *testing.T, backend servicetest.Backend, seed uint64, virtualTime 
 	group.Wait()
 	h.process.Table.SetFault(nil)
 	h.process.Secrets.SetFault(nil)
-	h.err = errors.Join(h.findOut(), h.leavesItsSecretInOrder())
+	h.err = errors.Join(h.findOut(), h.leavesItsSecretInOrder(), h.nothingLeaked())
 	return h
+}
+
+// source draws the same numbers for the same history each time.
+func source(seed uint64, number int) *rand.Rand {
+	return rand.New(rand.NewPCG(seed, uint64(number))) //nolint:gosec // not a secret, and never negative
 }
 
 // unreliable fails one call of twelve and, in virtual time, makes every call

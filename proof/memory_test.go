@@ -18,12 +18,12 @@ func TestFaultMatrix(t *testing.T) { proof.Matrix(t, servicetest.InMemory, true)
 func TestLinearizable(t *testing.T) { proof.Linearizable(t, servicetest.InMemory, 200, true) }
 
 func TestCheckerCatchesBrokenStores(t *testing.T) {
-	for name, broken := range map[string]func() servicetest.Backend{
-		"caching reads":      func() servicetest.Backend { return proof.CachingReads(servicetest.InMemory(), 3) },
-		"without conditions": func() servicetest.Backend { return proof.WithoutConditions(servicetest.InMemory()) },
+	for name, broken := range map[string]func(servicetest.Backend) servicetest.Backend{
+		"caching reads":      func(b servicetest.Backend) servicetest.Backend { return proof.CachingReads(b, 3) },
+		"without conditions": proof.WithoutConditions,
 	} {
 		t.Run(name, func(t *testing.T) {
-			failures, summary := proof.Unexplained(t, broken, 50, true)
+			failures, summary := proof.Unexplained(t, servicetest.InMemory, broken, 50, true)
 			t.Logf("proof: linearizability: of a store %s: %d of %s unexplained", name, len(failures), summary)
 			if len(failures) == 0 {
 				t.Error("the checker found nothing wrong")

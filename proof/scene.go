@@ -2,18 +2,24 @@ package proof
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/userapikey/service/functions/functest"
 	"github.com/userapikey/service/functions/servicetest"
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/awsclient"
+	"github.com/userapikey/service/shared/awstest"
 	"github.com/userapikey/service/shared/store"
 	"github.com/userapikey/service/shared/store/storetest"
 )
@@ -28,6 +34,12 @@ type scene struct {
 
 	// issued are the answers that showed a credential, oldest first.
 	issued []servicetest.Answer
+
+	mu sync.Mutex
+	// minted are the credentials that were sent to Secrets Manager, or were to be.
+	minted []string
+	// processes are those that have ended.
+	processes []*servicetest.Process
 }
 
 func newScene(t testing.TB, backend servicetest.Backend) *scene {
@@ -158,4 +170,88 @@ func (s *scene) material(ring apikey.Ring, repaired bool) error {
 		return errors.New("after repair nothing has AWSCURRENT")
 	}
 	return nil
+}
+
+// noting takes note of the credentials in the calls of Secrets Manager.
+func (s *scene) noting(fault awstest.Fault) awstest.Fault {
+	return func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+		var put struct{ SecretString string }
+		if json.Unmarshal(call.Body, &put) == nil && put.SecretString != "" {
+			s.mu.Lock()
+			s.minted = append(s.minted, put.SecretString)
+			s.mu.Unlock()
+		}
+		return fault(call, next)
+	}
+}
+
+// nothingLeaked searches for every credential wherever none may be: in what the
+// processes told, and in the table.
+func (s *scene) nothingLeaked() error {
+	items, err := s.items()
+	if err != nil {
+		return err
+	}
+	texts := map[string]string{"table": items, "last process": s.process.Told()}
+	for n, process := range s.processes {
+		texts[fmt.Sprint("process ", n)] = process.Told()
+	}
+	for _, answer := range s.issued {
+		s.minted = append(s.minted, answer.Credential)
+	}
+	for _, credential := range s.minted {
+		if err := Search(credential, texts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restart replaces the process by another one.
+func (s *scene) restart() {
+	s.processes = append(s.processes, s.process)
+	s.process = s.backend.Start()
+}
+
+// items are all of the owner's items as one text; of binary attributes it has
+// the bytes.
+func (s *scene) items() (string, error) {
+	client := dynamodb.NewFromConfig(awsclient.ConfigOn(s.backend.Table, s.backend.Getenv, "dynamodb"))
+	page, err := client.Query(s.ctx, &dynamodb.QueryInput{
+		TableName: &s.backend.TableName, ConsistentRead: aws.Bool(true), ScanIndexForward: aws.Bool(false), Limit: aws.Int32(100),
+		KeyConditionExpression: aws.String("pk = :owner AND sk BETWEEN :first AND :last"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{
+			":owner": &types.AttributeValueMemberS{Value: "OWNER#" + s.owner.Locator().String()},
+			":first": &types.AttributeValueMemberS{Value: "A"},
+			":last":  &types.AttributeValueMemberS{Value: "Z"},
+		},
+	})
+	if err != nil {
+		return "", err
+	}
+	var text strings.Builder
+	for _, item := range page.Items {
+		write(&text, &types.AttributeValueMemberM{Value: item})
+	}
+	return text.String(), nil
+}
+
+func write(text *strings.Builder, attribute types.AttributeValue) {
+	switch value := attribute.(type) {
+	case *types.AttributeValueMemberS:
+		text.WriteString(value.Value + "\n")
+	case *types.AttributeValueMemberB:
+		text.WriteString(string(value.Value) + "\n")
+	case *types.AttributeValueMemberL:
+		for _, member := range value.Value {
+			write(text, member)
+		}
+	case *types.AttributeValueMemberM:
+		for name, member := range value.Value {
+			text.WriteString(name + "=")
+			write(text, member)
+		}
+	default:
+		fmt.Fprintf(text, "%v\n", value)
+	}
 }

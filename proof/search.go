@@ -8,13 +8,12 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/userapikey/service/functions/servicetest"
 	"github.com/userapikey/service/shared/apikey"
 )
 
-// Search looks for the credential in texts that must not hold it: whole, its
-// secret part alone, and both in base64 and hex; also the secret's bytes, which
-// the text form stands for. It tells the first place where it is.
+// Search looks for the credential in texts that must not hold it: its secret
+// part, as it is in the text form and as the bytes that this stands for, both
+// also in base64 and hex. It tells the first place where it is.
 func Search(credential string, texts map[string]string) error {
 	forms, err := formsOf(credential)
 	if err != nil {
@@ -39,7 +38,7 @@ func formsOf(credential string) (map[string]string, error) {
 	bare := secret[:len(secret)-6]
 	raw := secretBytes(bare)
 	forms := map[string]string{"its secret part": bare, "its secret's bytes": string(raw[:])}
-	for name, bytes := range map[string][]byte{"whole": []byte(credential), "its secret part": []byte(bare), "its secret's bytes": raw[:]} {
+	for name, bytes := range map[string][]byte{"its secret part": []byte(bare), "its secret's bytes": raw[:]} {
 		forms[name+" in hex"] = hex.EncodeToString(bytes)
 		forms[name+" in HEX"] = strings.ToUpper(hex.EncodeToString(bytes))
 		// What is encoded together with a text before it comes out in one of three
@@ -68,6 +67,3 @@ func swapCase(r rune) rune {
 	}
 	return unicode.ToUpper(r)
 }
-
-// nothingLeaked searches what the case left behind for every credential.
-func (s *scene) nothingLeaked(processes ...*servicetest.Process) error { return nil }

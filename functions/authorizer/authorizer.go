@@ -86,9 +86,15 @@ func (b directBody) caller() (jobauth.Caller, error) {
 	return jobauth.Caller{AccountID: *accountID}, nil
 }
 
-func (h *Handler) direct(ctx context.Context, payload []byte) (any, error) {
+func (h *Handler) direct(ctx context.Context, payload []byte) (answer any, err error) {
 	ctx, cancel := httpapi.WithAnswerReserve(ctx)
 	defer cancel()
+	defer func() {
+		// Or else Lambda's library would tell the panic's value.
+		if recover() != nil {
+			answer, err = nil, invocationError(httpapi.Panicked(ctx, h.log))
+		}
+	}()
 	decision, err := h.decideDirect(ctx, payload)
 	if err != nil {
 		h.log.WarnContext(ctx, "not decided", "code", string(apikey.CodeOf(err)), "error", err)

@@ -68,6 +68,7 @@ type Process struct {
 	// functions are the functions by the route that each answers.
 	functions map[string]any
 	mu        sync.Mutex
+	answers   []Answer
 	logged    bytes.Buffer
 }
 
@@ -128,9 +129,9 @@ func (p *Process) SendAs(ctx context.Context, r functest.Request, requestID stri
 	event.RequestContext.RequestID = requestID
 	out, err := invoke(ctx, function, event)
 	if err != nil {
-		return Answer{Status: http.StatusBadGateway, Text: err.Error()}
+		return p.keep(Answer{Status: http.StatusBadGateway, Text: err.Error()})
 	}
-	return httpAnswer(out)
+	return p.keep(httpAnswer(out))
 }
 
 // Invoke asks the authorizer directly. A refusal of the question has the status
@@ -140,11 +141,34 @@ func (p *Process) Invoke(ctx context.Context, question map[string]any) Answer {
 	refusal, refused := errors.AsType[messages.InvokeResponse_Error](err)
 	switch {
 	case refused && refusal.Type == string(apikey.CodeUnavailable):
-		return Answer{Status: http.StatusServiceUnavailable, Text: refusal.Message, RetryAfter: "invoker's own"}
+		return p.keep(Answer{Status: http.StatusServiceUnavailable, Text: refusal.Message, RetryAfter: "invoker's own"})
+	case refused && refusal.Type == string(apikey.CodeInternal):
+		return p.keep(Answer{Status: http.StatusInternalServerError, Text: refusal.Message})
 	case err != nil:
-		return Answer{Status: http.StatusBadGateway, Text: err.Error()}
+		return p.keep(Answer{Status: http.StatusBadGateway, Text: err.Error()})
 	}
-	return answerOf(http.StatusOK, string(out))
+	return p.keep(answerOf(http.StatusOK, string(out)))
+}
+
+func (p *Process) keep(a Answer) Answer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answers = append(p.answers, a)
+	return a
+}
+
+// Told is what the process told anybody: its log, its errors and its answers,
+// but for those that are to show a credential.
+func (p *Process) Told() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	told := p.logged.String()
+	for _, a := range p.answers {
+		if a.Credential == "" {
+			told += a.Text + "\n"
+		}
+	}
+	return told
 }
 
 // invoke invokes a function as Lambda does: with a time limit, and one event at a
@@ -161,13 +185,6 @@ func invoke(ctx context.Context, function, event any) ([]byte, error) {
 		err = errors.New("Task timed out after " + FunctionTimeout.String())
 	}
 	return out, err
-}
-
-// Logged is what the process has logged.
-func (p *Process) Logged() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.logged.String()
 }
 
 type logWriter struct{ p *Process }

@@ -86,10 +86,8 @@ func WithAnswerReserve(ctx context.Context) (context.Context, context.CancelFunc
 // serve runs the route. A panic is a defect, answered like any other.
 func (a *API) serve(ctx context.Context, r *Request) (response Response, err error) {
 	defer func() {
-		if recovered := recover(); recovered != nil {
-			// Not the panic's value: it may hold anything.
-			a.log.ErrorContext(ctx, "panic", "stack", string(debug.Stack()))
-			err = problem(apikey.CodeInternal, internalDetail)
+		if recover() != nil {
+			err = Panicked(ctx, a.log)
 		}
 	}()
 	route, err := a.route(r.event)
@@ -110,6 +108,13 @@ func (a *API) serve(ctx context.Context, r *Request) (response Response, err err
 		return Response{}, err
 	}
 	return route.Handle(ctx, r)
+}
+
+// Panicked logs a panic that was recovered, and is the error to answer it with:
+// not the panic's value in either, for that may hold anything.
+func Panicked(ctx context.Context, log *slog.Logger) error {
+	log.ErrorContext(ctx, "panic", "stack", string(debug.Stack()))
+	return problem(apikey.CodeInternal, internalDetail)
 }
 
 func (a *API) route(event events.APIGatewayProxyRequest) (Route, error) {
