@@ -88,7 +88,7 @@ func runCase(t *testing.T, backend servicetest.Backend, o operation, f fault, at
 	first := s.askUnder(i, o)
 	for _, check := range []func() error{
 		func() error { return i.wasKept() },
-		func() error { return promptly(o, f, first) },
+		func() error { return s.promptly(o, f, first) },
 		func() error { return s.allOrNothing(before, o, f, first) },
 	} {
 		if err := check(); err != nil {
@@ -125,14 +125,24 @@ func (i *injection) wasKept() error {
 	return nil
 }
 
-// promptly checks that the caller got the answer, or a refusal that tells when
-// to try again. (A function that ran into its time limit has another status.)
-func promptly(o operation, f fault, answer servicetest.Answer) error {
-	if f.silent || answer.Status == o.status || f.defect && answer.Status == http.StatusInternalServerError {
+// promptly checks that the caller got the answer, and the right one, or a refusal
+// that tells when to try again. (A function that ran into its time limit has
+// another status.)
+func (s *scene) promptly(o operation, f fault, answer servicetest.Answer) error {
+	switch {
+	case f.silent || f.defect && answer.Status == http.StatusInternalServerError:
 		return nil
-	}
-	if answer.Status != http.StatusServiceUnavailable || answer.RetryAfter == "" {
+	case answer.Status == o.status:
+		return s.rightly(o, answer)
+	case answer.Status != http.StatusServiceUnavailable || answer.RetryAfter == "":
 		return fmt.Errorf("answered %d, Retry-After %q: %s", answer.Status, answer.RetryAfter, answer.Text)
+	}
+	return nil
+}
+
+func (s *scene) rightly(o operation, answer servicetest.Answer) error {
+	if o.right != nil && !o.right(s, answer) {
+		return fmt.Errorf("the answer is wrong: %s", answer.Text)
 	}
 	return nil
 }
@@ -171,7 +181,10 @@ func (s *scene) retry(before apikey.Ring, o operation, f fault, first servicetes
 		return fmt.Errorf("answered %d %s, want %d", answer.Status, answer.Text, want)
 	}
 	if !o.issues {
-		return nil
+		if want == o.again {
+			return nil
+		}
+		return s.rightly(o, answer)
 	}
 	s.issued = append(s.issued, answer)
 	wasAnswered := !f.silent && first.Status == o.status

@@ -15,6 +15,9 @@ type operation struct {
 	ask func(*scene) servicetest.Answer
 	// status is what it answers when nothing fails.
 	status int
+	// right tells whether an answer with that status says what it should; nil is
+	// anything.
+	right func(*scene, servicetest.Answer) bool
 	// changes is how many revisions it adds.
 	changes int64
 	// issues tells that the answer holds a key and its credential, the same ones
@@ -49,22 +52,35 @@ func operations() []operation {
 		{
 			name: "delete one", given: (*scene).hasRotated, status: http.StatusOK, changes: 1, again: http.StatusNotFound,
 			ask: func(s *scene) servicetest.Answer { return s.deleteOne(s.issued[0].Key.ID) },
+			right: func(s *scene, a servicetest.Answer) bool {
+				return len(a.Deleted) == 1 && a.Deleted[0].ID == s.issued[0].Key.ID
+			},
 		},
 		{
 			name: "delete all", given: (*scene).hasRotated, status: http.StatusOK, changes: 1,
 			ask: (*scene).deleteAll,
+			// None when the first time took effect.
+			right: func(_ *scene, a servicetest.Answer) bool { return len(a.Deleted) == 2 || len(a.Deleted) == 0 },
 		},
 		{
 			name: "view", given: (*scene).hasRotated, status: http.StatusOK,
 			ask: (*scene).view,
+			right: func(s *scene, a servicetest.Answer) bool {
+				return a.Active != nil && a.Active.ID == s.issued[1].Key.ID && len(a.PhasedOut) == 1 && a.PhasedOut[0].ID == s.issued[0].Key.ID
+			},
 		},
 		{
 			name: "decision by credential", given: (*scene).hasRotated, status: http.StatusOK,
-			ask: func(s *scene) servicetest.Answer { return s.decide(s.issued[1].Credential) },
+			ask:   func(s *scene) servicetest.Answer { return s.decide(s.issued[1].Credential) },
+			right: isAllowed,
 		},
 		{
 			name: "decision by owner", given: (*scene).hasRotated, status: http.StatusOK,
-			ask: (*scene).decideByOwner,
+			ask: (*scene).decideByOwner, right: isAllowed,
 		},
 	}
+}
+
+func isAllowed(s *scene, a servicetest.Answer) bool {
+	return a.Allowed && a.Key.ID == s.issued[1].Key.ID
 }
