@@ -9,6 +9,7 @@ import (
 const (
 	keysPath     = "/v1/user-api-keys"
 	rotationPath = "/v1/user-api-keys/rotation"
+	historyPath  = "/v1/user-api-keys/history"
 	jobsPath     = "/v1/job-authorizations"
 )
 
@@ -83,6 +84,17 @@ func (s *script) play() error {
 	})
 	s.authorize("No job runs with it any more.",
 		fields{"credential": rotated.Credential}, false, "key_deleted")
+	s.exchange(step{
+		shows:  "The history tells all of it, newest first.",
+		method: http.MethodGet, path: historyPath, token: s.user,
+		status: http.StatusOK, promised: fields{
+			"changes.0.type": "User API Key All Deleted",
+			"changes.1.type": "User API Key Deleted", "changes.1.keys.0.id": created.Key.ID,
+			"changes.2.type": "User API Key Rotated", "changes.2.keys.0.id": rotated.Key.ID,
+			"changes.3.type": "User API Key Created", "changes.3.actor.id": s.owner.IAMID,
+			"nextCursor": nil,
+		},
+	})
 	if s.err != nil {
 		return s.err
 	}
