@@ -135,6 +135,16 @@ func (c *contract) property(t *testing.T, name, property string) *base.Schema {
 	return proxy.Schema()
 }
 
+// parameter is the schema of a component's parameter.
+func (c *contract) parameter(t *testing.T, name string) *base.Schema {
+	t.Helper()
+	parameter := c.model.Components.Parameters.GetOrZero(name)
+	if parameter == nil {
+		t.Fatalf("the contract has no parameter %q", name)
+	}
+	return parameter.Schema.Schema()
+}
+
 // enum is the values that a schema allows.
 func enum(schema *base.Schema) []string {
 	var values []string

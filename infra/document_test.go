@@ -13,6 +13,7 @@ import (
 	"github.com/pb33f/libopenapi/orderedmap"
 
 	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/httpapi"
 	"github.com/userapikey/service/shared/jobauth"
 )
 
@@ -197,6 +198,10 @@ func TestBoundsOfTheContractAreThoseOfTheCode(t *testing.T) {
 		{"the length of Credential", fmt.Sprint(*c.schema(t, "Credential").MaxLength), fmt.Sprint(apikey.CredentialLength)},
 		{"Keys.phasedOut", fmt.Sprint(*c.property(t, "Keys", "phasedOut").MaxItems), fmt.Sprint(apikey.MaxPhasedOut)},
 		{"DeletedKeys.deleted", fmt.Sprint(*c.property(t, "DeletedKeys", "deleted").MaxItems), fmt.Sprint(apikey.MaxPhasedOut + 1)},
+		{"Change.keys", fmt.Sprint(*c.property(t, "Change", "keys").MaxItems), fmt.Sprint(apikey.MaxPhasedOut + 1)},
+		{"History.changes", fmt.Sprint(*c.property(t, "History", "changes").MaxItems), fmt.Sprint(httpapi.MaxPageLimit)},
+		{"the most of limit", fmt.Sprint(*c.parameter(t, "Limit").Maximum), fmt.Sprint(httpapi.MaxPageLimit)},
+		{"limit, unless it is given", c.parameter(t, "Limit").Default.Value, fmt.Sprint(httpapi.DefaultPageLimit)},
 		{"JobAuthorizationRequest.jobId", fmt.Sprint(*c.property(t, "JobAuthorizationRequest", "jobId").MaxLength), fmt.Sprint(jobauth.MaxJobIDLength)},
 		{"JobAuthorizationRequest.service", fmt.Sprint(*c.property(t, "JobAuthorizationRequest", "service").MaxLength), fmt.Sprint(jobauth.MaxServiceLength)},
 		{"Owner.accountId", fmt.Sprint(*c.property(t, "Owner", "accountId").MaxLength), fmt.Sprint(apikey.MaxAccountIDBytes)},

@@ -30,6 +30,8 @@ const (
 	unknownCredential = "cpdk_WKhX7ZrHuROqf7KZfzTul8yRSQl8U55y316sWqgTETP_000SAMPLE00NOT0A0REAL0CREDENTIAL000000000032ziZ2R"
 	// mistypedCredential has another last character than secondCredential.
 	mistypedCredential = "cpdk_WKhX7ZrHuROqf7KZfzTul8yRObKRpaiJA7afb2D9Cwr_000SAMPLE00NOT0A0REAL0CREDENTIAL000000000022pm6iY"
+	// sampleCursor leads to what the history has after its change to revision 2.
+	sampleCursor = "hSONbYJSKPAy"
 )
 
 func nothingYet(*world) {}
@@ -100,7 +102,10 @@ func ownerSuspended(w *world) {
 		w.update(func(_ context.Context, ring apikey.Ring) (apikey.Ring, apikey.Event, error) {
 			change(&ring)
 			ring.Revision++
-			return ring, apikey.Event{Type: apikey.EventAllDeleted, Owner: ring.Owner, Revision: ring.Revision, OccurredAt: w.now, Actor: sampleActor}, nil
+			return ring, apikey.Event{
+				Type: apikey.EventAllDeleted, Owner: ring.Owner, Revision: ring.Revision, OccurredAt: w.now,
+				Actor: sampleActor, CorrelationID: sampleRequestID,
+			}, nil
 		})
 	}
 }
@@ -198,6 +203,13 @@ func everyRaceLost(w *world) {
 func unreadableRing(w *world) {
 	w.table.Transport.SetFault(awstest.On("GetItem", answering(200, map[string]any{
 		"Item": map[string]any{"pk": map[string]string{"S": "OWNER#?"}, "sk": map[string]string{"S": "RING"}, "revision": map[string]string{"S": "?"}},
+	})))
+}
+
+// unreadableChange stores something that is no change in the history.
+func unreadableChange(w *world) {
+	w.table.Transport.SetFault(awstest.On("Query", answering(200, map[string]any{
+		"Items": []any{map[string]any{"pk": map[string]string{"S": "OWNER#?"}, "sk": map[string]string{"S": "EVENT#0000000001"}}},
 	})))
 }
 

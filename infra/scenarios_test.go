@@ -23,6 +23,7 @@ type scenario struct {
 // A request of each operation that succeeds, as the others vary it.
 var proper = map[string]scenario{
 	"viewKeys":      {given: keyRotated},
+	"viewHistory":   {given: keyRotated},
 	"createKey":     {given: nothingYet},
 	"rotateKey":     {given: keyToRotate},
 	"deleteKey":     {given: keyRotated, call: call{keyID: firstKeyID}},
@@ -46,7 +47,7 @@ func scenarios() []scenario {
 			all = append(all, refusalsOfAnyIssue(operation)...)
 		}
 	}
-	return slices.Concat(all, keyScenarios(), refusalsOfKeyChanges(), decisions(), malformedQuestions())
+	return slices.Concat(all, keyScenarios(), historyScenarios(), refusalsOfKeyChanges(), decisions(), malformedQuestions())
 }
 
 // vary is the proper request of an operation with one thing different.
@@ -65,6 +66,10 @@ func body(text string) func(*scenario) {
 	return func(s *scenario) { s.request, s.call.body = "", text }
 }
 
+func query(name, value string) func(*scenario) {
+	return func(s *scenario) { s.call.query = map[string]string{name: value} }
+}
+
 func token(kind string) func(*scenario) { return func(s *scenario) { s.call.token = kind } }
 
 func given(state func(*world)) func(*scenario) { return func(s *scenario) { s.given = state } }
@@ -80,10 +85,12 @@ func refusalsOfAnyRequest(operation string) []scenario {
 		unknownField, otherRole, defect = `{"name":"my job",`+jobWithoutKey+`,"credential":"x"}`, "Administrator", unreadableRing
 	case "viewKeys":
 		defect = unreadableRing
+	case "viewHistory":
+		defect = unreadableChange
 	}
 	tooLarge := "{" + strings.Repeat(" ", httpapi.MaxBodyBytes-1) + "}"
 	return []scenario{
-		vary(operation, 400, "unknownQueryParameter", func(s *scenario) { s.call.query = map[string]string{"limit": "10"} }),
+		vary(operation, 400, "unknownQueryParameter", query("page", "2")),
 		vary(operation, 400, "unknownField", body(unknownField)),
 		vary(operation, 401, "noToken", token("none")),
 		vary(operation, 401, "expiredToken", token("expired")),
@@ -188,6 +195,31 @@ func keyScenarios() []scenario {
 		vary("deleteAllKeys", 200, "deletedAll", given(keyRotated)),
 		vary("deleteAllKeys", 200, "deletedAll", header("If-Match", `"2"`)),
 		vary("deleteAllKeys", 200, "nothingToDelete", given(allDeleted)),
+	}
+}
+
+// historyScenarios leave out limits that the schema of an integer lets pass and
+// the service does not, such as 1e1 and 010.
+func historyScenarios() []scenario {
+	return []scenario{
+		vary("viewHistory", 200, "allChanges", given(keyRotated)),
+		vary("viewHistory", 200, "allChanges", query("limit", "2")),
+		vary("viewHistory", 200, "allChanges", query("limit", "100")),
+		vary("viewHistory", 200, "firstPage", query("limit", "1")),
+		vary("viewHistory", 200, "lastPage", query("cursor", sampleCursor)),
+		vary("viewHistory", 200, "lastPage", func(s *scenario) {
+			s.call.query = map[string]string{"cursor": sampleCursor, "limit": "1"}
+		}),
+		vary("viewHistory", 200, "noChanges", given(nothingYet)),
+		vary("viewHistory", 400, "limitOutOfRange", query("limit", "101")),
+		vary("viewHistory", 400, "limitOutOfRange", query("limit", "0")),
+		vary("viewHistory", 400, "limitOutOfRange", query("limit", "-1")),
+		vary("viewHistory", 400, "limitOutOfRange", query("limit", "1.5")),
+		vary("viewHistory", 400, "limitOutOfRange", query("limit", "ten")),
+		vary("viewHistory", 400, "limitOutOfRange", query("limit", "")),
+		vary("viewHistory", 400, "foreignCursor", query("cursor", sampleCursor[1:])),
+		vary("viewHistory", 400, "foreignCursor", query("cursor", sampleCursor+"!")),
+		vary("viewHistory", 400, "foreignCursor", query("cursor", "")),
 	}
 }
 

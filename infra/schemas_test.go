@@ -24,6 +24,9 @@ func TestSchemasRefuseWhatCannotBe(t *testing.T) {
 		allowed   = `{"allowed":true,"reason":"key_active","key":` + named + `,"owner":` + owner + `,"secret":` + secret + `}`
 		refused   = `{"allowed":false,"reason":"key_phased_out","key":` + named + `,"owner":` + owner + `}`
 		unknown   = `{"allowed":false,"reason":"key_unknown"}`
+		change    = `{"id":"01a19d26-8210-7d4f-8a11-6c0b8e1f2a37","revision":1,"type":"User API Key Created","occurredAt":"2026-11-02T16:45:09.007Z","actor":{"kind":"user","id":"IBMid-1"},"correlationId":"r","keys":[` + active + `]}`
+		history   = `{"changes":[` + change + `],"nextCursor":"` + sampleCursor + `"}`
+		lastPage  = `{"changes":[],"nextCursor":null}`
 		phasedOut = `"status":"PHASED_OUT","phasedOutAt":"2026-11-02T16:45:09.007Z"`
 	)
 	for _, test := range []struct{ schema, good, from, to string }{
@@ -45,7 +48,33 @@ func TestSchemasRefuseWhatCannotBe(t *testing.T) {
 		{"CreatedKey", created, firstCredential, firstCredential + "0"},
 		{"CreatedKey", created, firstCredential, "[credential redacted]"},
 		{"CreatedKey", created, `{"key"`, `{"phasedOut":null,"key"`},
+		{"Change", change, `"revision":1`, `"revision":0`},
+		{"Change", change, `Created`, `Made`},
+		{"Change", change, `"correlationId":"r"`, `"correlationId":""`},
+		{"Change", change, `"actor":{"kind":"user","id":"IBMid-1"},`, ``},
+		{"Change", change, `{"id"`, `{"secretArn":"arn:aws:secretsmanager:us-east-1:111122223333:secret:a-AbCdEf","id"`},
+		{"Change", change, `"keys":[{`, `"keys":[{"versionId":"01a19d26-820f-7e18-9a3d-4169f6b09879",`},
+		{"Change", change, `"keys":[{`, `"keys":[{"digest":"3q2+7w==",`},
+		{"Change", change, `"status":"ACTIVE"`, `"status":"DELETED"`},
+		{"History", history, `,"nextCursor":"` + sampleCursor + `"`, ``},
+		{"History", history, sampleCursor, ``},
+		{"History", history, sampleCursor, `{"pk":"OWNER#a"}`},
+		{"History", lastPage, `"changes":[]`, `"changes":null`},
+		{"History", lastPage, `"nextCursor":null`, `"nextCursor":""`},
 		{"Affected", nothing, `"schedules":[]`, `"schedules":[{}]`},
+		{"Change", change, `"revision":1`, `"revision":0`},
+		{"Change", change, `Created`, `Made`},
+		{"Change", change, `"correlationId":"r"`, `"correlationId":""`},
+		{"Change", change, `"actor":{"kind":"user","id":"IBMid-1"},`, ``},
+		{"Change", change, `{"id"`, `{"secretArn":"arn:aws:secretsmanager:us-east-1:111122223333:secret:a-AbCdEf","id"`},
+		{"Change", change, `"keys":[{`, `"keys":[{"versionId":"01a19d26-820f-7e18-9a3d-4169f6b09879",`},
+		{"Change", change, `"keys":[{`, `"keys":[{"digest":"3q2+7w==",`},
+		{"Change", change, `"status":"ACTIVE"`, `"status":"DELETED"`},
+		{"History", history, `,"nextCursor":"` + sampleCursor + `"`, ``},
+		{"History", history, sampleCursor, ``},
+		{"History", history, sampleCursor, `{"pk":"OWNER#a"}`},
+		{"History", lastPage, `"changes":[]`, `"changes":null`},
+		{"History", lastPage, `"nextCursor":null`, `"nextCursor":""`},
 		{"Affected", nothing, `"runCount":0`, `"runCount":1`},
 		{"Decision", allowed, `true`, `false`},
 		{"Decision", allowed, `,"secret":` + secret, ``},

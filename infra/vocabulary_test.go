@@ -32,6 +32,7 @@ func TestEnumsOfTheContractAreThoseOfTheCode(t *testing.T) {
 		{"JobAuthorizationRequest.jobType", enum(c.property(t, "JobAuthorizationRequest", "jobType")), texts(jobauth.JobTypes)},
 		{"JobAuthorizationRequest.trigger", enum(c.property(t, "JobAuthorizationRequest", "trigger")), texts(jobauth.Triggers)},
 		{"Key.status", enum(c.property(t, "Key", "status")), texts([]apikey.Status{apikey.StatusActive, apikey.StatusPhasedOut})},
+		{"Change.type", enum(c.property(t, "Change", "type")), texts(eventTypes)},
 		{"Actor.kind", enum(c.property(t, "Actor", "kind")), texts([]apikey.ActorKind{apikey.ActorUser, apikey.ActorAdministrator, apikey.ActorSchedule})},
 	} {
 		if diff := cmp.Diff(words.code, words.contract, sorted); diff != "" {
@@ -39,6 +40,8 @@ func TestEnumsOfTheContractAreThoseOfTheCode(t *testing.T) {
 		}
 	}
 }
+
+var eventTypes = []apikey.EventType{apikey.EventCreated, apikey.EventRotated, apikey.EventDeleted, apikey.EventAllDeleted}
 
 var sorted = cmpopts.SortSlices(strings.Compare)
 
@@ -76,6 +79,16 @@ func TestEveryReasonIsDescribed(t *testing.T) {
 	for _, reason := range jobauth.Reasons {
 		if !strings.Contains(description, "- `"+string(reason)+"`: ") {
 			t.Errorf("the reason %s is not described", reason)
+		}
+	}
+}
+
+// So is every type of change.
+func TestEveryTypeOfChangeIsDescribed(t *testing.T) {
+	description := loadContract(t).property(t, "Change", "type").Description
+	for _, kind := range eventTypes {
+		if !strings.Contains(description, "- `"+string(kind)+"`: ") {
+			t.Errorf("the type %s is not described", kind)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-// Package view shows a user their keys.
+// Package view shows a user their keys, and how these came to be what they are.
 package view
 
 import (
@@ -16,12 +16,19 @@ type handler struct {
 	rings *store.Store
 }
 
-// New serves GET /v1/user-api-keys.
+// New serves GET /v1/user-api-keys and GET /v1/user-api-keys/history.
 func New(authenticator httpapi.Authenticator, rings *store.Store, log *slog.Logger) *httpapi.API {
 	h := handler{rings}
-	return httpapi.New(authenticator, log, httpapi.Route{
-		Method: http.MethodGet, Path: "/v1/user-api-keys", Permit: apikey.Principal.RequireKeyManager, Handle: h.viewKeys,
-	})
+	return httpapi.New(authenticator, log,
+		httpapi.Route{
+			Method: http.MethodGet, Path: "/v1/user-api-keys",
+			Permit: apikey.Principal.RequireKeyManager, Handle: h.viewKeys,
+		},
+		httpapi.Route{
+			Method: http.MethodGet, Path: "/v1/user-api-keys/history", Query: httpapi.PageQuery,
+			Permit: apikey.Principal.RequireKeyManager, Handle: h.viewHistory,
+		},
+	)
 }
 
 type keysBody struct {

@@ -12,6 +12,7 @@ func TestWrongMethodsAndPathsAreAnsweredWithProblems(t *testing.T) {
 	for path, allow := range map[string]string{
 		"/v1/user-api-keys":          "GET, POST, DELETE",
 		"/v1/user-api-keys/some-key": "DELETE",
+		"/v1/user-api-keys/history":  "GET",
 		"/v1/user-api-keys/rotation": "POST",
 		"/v1/job-authorizations":     "POST",
 		"/":                          "",

@@ -9,6 +9,7 @@ import (
 const (
 	keysPath     = "/v1/user-api-keys"
 	rotationPath = "/v1/user-api-keys/rotation"
+	historyPath  = "/v1/user-api-keys/history"
 	jobsPath     = "/v1/job-authorizations"
 )
 
@@ -71,6 +72,16 @@ func (s *script) play() error {
 		method: http.MethodGet, path: keysPath, token: s.user,
 		status: http.StatusOK, promised: fields{"active.id": rotated.Key.ID, "phasedOut.0.id": created.Key.ID},
 	})
+	s.deleteAndLookBack(created, rotated)
+	if s.err != nil {
+		return s.err
+	}
+	_, err := fmt.Fprintf(s.out, "\nAll %d answers are as promised.\n", s.number)
+	return err
+}
+
+// deleteAndLookBack is the second half: the keys go, and their history stays.
+func (s *script) deleteAndLookBack(created, rotated issued) {
 	s.exchange(step{
 		shows:  "The user deletes the key that is Phased out.",
 		method: http.MethodDelete, path: keysPath + "/" + created.Key.ID, token: s.user,
@@ -83,11 +94,17 @@ func (s *script) play() error {
 	})
 	s.authorize("No job runs with it any more.",
 		fields{"credential": rotated.Credential}, false, "key_deleted")
-	if s.err != nil {
-		return s.err
-	}
-	_, err := fmt.Fprintf(s.out, "\nAll %d answers are as promised.\n", s.number)
-	return err
+	s.exchange(step{
+		shows:  "The history tells all of it, newest first.",
+		method: http.MethodGet, path: historyPath, token: s.user,
+		status: http.StatusOK, promised: fields{
+			"changes.0.type": "User API Key All Deleted",
+			"changes.1.type": "User API Key Deleted", "changes.1.keys.0.id": created.Key.ID,
+			"changes.2.type": "User API Key Rotated", "changes.2.keys.0.id": rotated.Key.ID,
+			"changes.3.type": "User API Key Created", "changes.3.actor.id": s.owner.IAMID,
+			"nextCursor": nil,
+		},
+	})
 }
 
 // authorize asks whether a job may run now, with what names its key.

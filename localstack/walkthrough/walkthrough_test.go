@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -15,10 +16,12 @@ import (
 // service is an issuer and a service in one, which keeps the service's promises
 // about a single user, except the one that is named in breaks.
 type service struct {
-	owner  fields
-	keys   []fields // the Active key is the last
-	gone   []fields
-	breaks string
+	owner fields
+	keys  []fields // the Active key is the last
+	gone  []fields
+	// changes are the newest first.
+	changes []fields
+	breaks  string
 }
 
 func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -38,6 +41,11 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if last := len(s.keys) - 1; last >= 0 {
 			answer["active"], answer["phasedOut"] = s.keys[last], s.keys[:last]
 		}
+	case "GET " + historyPath:
+		answer = fields{"changes": s.changes, "nextCursor": nil}
+		if s.breaks == "history" {
+			answer["changes"] = s.changes[:3]
+		}
 	case "POST " + keysPath, "POST " + rotationPath:
 		status, answer = http.StatusCreated, s.issue()
 	case "POST " + jobsPath:
@@ -47,8 +55,10 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		answer = fields{"allowed": reason == "key_active", "reason": reason}
 	case "DELETE " + keysPath:
+		s.changed("All Deleted", s.keys...)
 		answer["deleted"], s.gone, s.keys = s.keys, s.keys, nil
 	default:
+		s.changed("Deleted", s.keys[0])
 		answer["deleted"], s.keys = s.keys[:1], s.keys[1:]
 	}
 	if s.breaks == "status" {
@@ -65,9 +75,17 @@ func (s *service) issue() fields {
 	if len(s.keys) > 0 {
 		s.keys[len(s.keys)-1]["status"] = "PHASED_OUT"
 		answer["phasedOut"] = s.keys[len(s.keys)-1]
+		s.changed("Rotated", key)
+	} else {
+		s.changed("Created", key)
 	}
 	s.keys = append(s.keys, key)
 	return answer
+}
+
+func (s *service) changed(what string, keys ...fields) {
+	change := fields{"type": "User API Key " + what, "actor": fields{"id": s.owner["iamId"]}, "keys": keys}
+	s.changes = slices.Insert(s.changes, 0, change)
 }
 
 func (s *service) reason(credential string) string {
@@ -102,7 +120,7 @@ func TestShowsEveryStepAndNoSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"The first job was authorized", "All 11 answers are as promised.", `"credential": "cpdk_owne...00key1_..."`} {
+	for _, want := range []string{"The first job was authorized", "All 12 answers are as promised.", `"credential": "cpdk_owne...00key1_..."`} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the output lacks %q:\n%s", want, out)
 		}
@@ -115,6 +133,7 @@ func TestShowsEveryStepAndNoSecret(t *testing.T) {
 func TestFailsAtTheFirstBrokenPromise(t *testing.T) {
 	for breaks, want := range map[string]string{
 		"status":  "step 1, GET /v1/user-api-keys: the answer is 503, and 200 was promised",
+		"history": "step 12, GET /v1/user-api-keys/history: the answer has no changes.3.actor.id",
 		"refusal": "step 6, POST /v1/job-authorizations: allowed is true, and false was promised",
 	} {
 		t.Run(breaks, func(t *testing.T) {

@@ -113,6 +113,7 @@ func TestCursorThatIsNoneIsRefused(t *testing.T) {
 		"a UUID":                "01a19d26-820f-7e18-9a3d-4169f6b09879",
 		"of another position":   moved(t, good, "43"),
 		"a table's own key":     `{"pk":{"S":"OWNER#885acf82e6c2304dd60226e9071f4657"},"sk":{"S":"EVENT#0000000042"}}`,
+		"of no position":        cursorOf(t, "history", ""),
 		"a binding without end": base64.RawURLEncoding.EncodeToString(make([]byte, 8)),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -124,7 +125,7 @@ func TestCursorThatIsNoneIsRefused(t *testing.T) {
 
 func TestCursorIsGoodForItsListingOnly(t *testing.T) {
 	for name, other := range map[string]string{
-		"history": "schedules", "schedules": "history", "histor": "history", "historyy": "history", "": "history",
+		"history": "schedules", "schedules": "history", "histor": "history", "historyy": "history", "changes": "history", "": "history",
 	} {
 		s, _ := listing(t, name)
 		s.send(askingFor("cursor", cursorOf(t, other, "42"))).wantInvalid("cursor")

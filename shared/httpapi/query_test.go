@@ -26,7 +26,7 @@ func TestRouteKnowsTheQueryParametersThatItDeclaresAndNoOther(t *testing.T) {
 		"offset": {"offset": {"10"}},
 		"Limit":  {"Limit": {"10"}},
 		"limits": {"limits": {"10"}},
-		"page":   {"cursor": {"x"}, "limit": {"10"}, "page": {"1"}, "sort": {"up"}},
+		"page":   {"cursor": {"x"}, "limit": {"10"}, "page": {"1"}, "q": {"x"}, "r": {"x"}, "s": {"x"}, "sort": {"up"}, "t": {"x"}},
 		`""`:     {"": {"10"}},
 	} {
 		t.Run(name, func(t *testing.T) {

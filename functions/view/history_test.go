@@ -1,0 +1,371 @@
+package view_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/userapikey/service/functions/functest"
+	"github.com/userapikey/service/functions/view"
+	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/awstest"
+	"github.com/userapikey/service/shared/httpapi"
+)
+
+var viewHistory = functest.Request{Method: http.MethodGet, Resource: "/v1/user-api-keys/history", Token: "ADMINISTRATOR_TOKEN"}
+
+// history is an answer's body; nothing else is in one.
+type history struct {
+	Changes []struct {
+		ID            string
+		Revision      int64
+		Type          apikey.EventType
+		OccurredAt    time.Time
+		Actor         apikey.Actor
+		CorrelationID string
+		Keys          []functest.Key
+	}
+	NextCursor *string
+}
+
+// historyOf sends the request with query parameters, as API Gateway hands them
+// on: all values of each, and the last one alone.
+func (w world) historyOf(r functest.Request, query url.Values) functest.Answer {
+	event := r.Event()
+	event.MultiValueQueryStringParameters = query
+	event.QueryStringParameters = map[string]string{}
+	for name, values := range query {
+		event.QueryStringParameters[name] = values[len(values)-1]
+	}
+	return w.Deliver(view.New(w.World, w.Keys.Rings, w.Log).Handle, event)
+}
+
+func (w world) history(t *testing.T, query url.Values) history {
+	t.Helper()
+	got := w.historyOf(viewHistory, query).Must(http.StatusOK)
+	decoder := json.NewDecoder(strings.NewReader(got.Body))
+	decoder.DisallowUnknownFields()
+	var body history
+	if err := decoder.Decode(&body); err != nil {
+		t.Fatalf("%s: %v", got.Body, err)
+	}
+	return body
+}
+
+// walk reads every page from the beginning; between says what happens meanwhile.
+func (w world) walk(t *testing.T, limit int, between func()) []int64 {
+	t.Helper()
+	var revisions []int64
+	query := url.Values{"limit": {fmt.Sprint(limit)}}
+	for {
+		page := w.history(t, query)
+		for _, change := range page.Changes {
+			revisions = append(revisions, change.Revision)
+		}
+		if page.NextCursor == nil {
+			return revisions
+		}
+		if len(page.Changes) != limit {
+			t.Fatalf("a page of %d changes that is not the last: %+v", len(page.Changes), page)
+		}
+		query.Set("cursor", *page.NextCursor)
+		between()
+	}
+}
+
+// janesStory is a create, two rotations and both deletions: revisions 1 to 5.
+func (w world) janesStory() {
+	w.JaneHasRotated()
+	phasedOut := w.Ring(functest.Jane).PhasedOut[0].ID
+	w.Rotate(functest.Jane)
+	w.DeleteOne(functest.Jane, phasedOut)
+	w.DeleteAll(functest.Jane)
+}
+
+func TestHistoryOfAUserWithoutKeysIsEmpty(t *testing.T) {
+	w := newWorld(t)
+	w.Create(apikey.Owner{AccountID: functest.Jane.AccountID, IAMID: "IBMid-2"})
+	w.historyOf(viewHistory, nil).Is(http.StatusOK, `{"changes": [], "nextCursor": null}`)
+}
+
+func TestHistoryShowsEveryKindOfChangeNewestFirst(t *testing.T) {
+	w := newWorld(t)
+	w.janesStory()
+	page := w.history(t, nil)
+	if page.NextCursor != nil {
+		t.Errorf("five changes, and more at %s", *page.NextCursor)
+	}
+	var got []string
+	for _, change := range page.Changes {
+		line := fmt.Sprint(change.Revision, " ", change.Type)
+		for _, key := range change.Keys {
+			line += " " + string(key.Status)
+		}
+		got = append(got, line)
+		if change.ID == "" || change.OccurredAt.IsZero() || change.CorrelationID != "story" ||
+			change.Actor != (apikey.Actor{Kind: apikey.ActorUser, ID: functest.Jane.IAMID}) {
+			t.Errorf("%+v", change)
+		}
+	}
+	if diff := cmp.Diff([]string{
+		"5 User API Key All Deleted PHASED_OUT ACTIVE",
+		"4 User API Key Deleted PHASED_OUT",
+		"3 User API Key Rotated ACTIVE PHASED_OUT",
+		"2 User API Key Rotated ACTIVE PHASED_OUT",
+		"1 User API Key Created ACTIVE",
+	}, got); diff != "" {
+		t.Errorf("want (-) and shown (+): %s", diff)
+	}
+}
+
+// A key in the history is what the answer to its change showed.
+func TestHistoryShowsKeysAsTheChangeLeftThem(t *testing.T) {
+	w := newWorld(t)
+	created := httpapi.KeyOf(w.Create(functest.Jane).Key)
+	w.Pass(time.Hour)
+	rotated := w.Rotate(functest.Jane)
+	w.Pass(time.Hour)
+	w.DeleteAll(functest.Jane)
+	var got struct {
+		Changes []struct{ Keys []json.RawMessage }
+	}
+	w.historyOf(viewHistory, nil).Must(http.StatusOK).Decode(&got)
+	newKey, oldKey := httpapi.KeyOf(rotated.Key), httpapi.KeyOf(*rotated.PhasedOut)
+	for i, want := range [][]httpapi.Key{{oldKey, newKey}, {newKey, oldKey}, {created}} {
+		for j, key := range want {
+			text, err := json.Marshal(key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(text, got.Changes[i].Keys[j]) {
+				t.Errorf("change %d, key %d: want %s, shown %s", i, j, text, got.Changes[i].Keys[j])
+			}
+		}
+	}
+}
+
+func TestHistoryTellsNothingOfCredentialsAndWhereTheyAre(t *testing.T) {
+	w := newWorld(t)
+	w.janesStory()
+	got := w.historyOf(viewHistory, url.Values{"limit": {"3"}}).Must(http.StatusOK)
+	for _, kept := range []string{"cpdk_", "arn:", "secret", "digest", "version", functest.Jane.Locator().String(), functest.Jane.AccountID} {
+		if strings.Contains(strings.ToLower(got.Body), kept) {
+			t.Errorf("the history holds %s: %s", kept, got.Body)
+		}
+	}
+}
+
+func TestHistoryPagesMissAndRepeatNothing(t *testing.T) {
+	w := newWorld(t)
+	w.janesStory()
+	for limit := 1; limit <= 6; limit++ {
+		if got := w.walk(t, limit, func() {}); !slices.Equal(got, []int64{5, 4, 3, 2, 1}) {
+			t.Errorf("pages of %d: %v", limit, got)
+		}
+	}
+}
+
+func TestChangesBetweenPagesDisturbNoPage(t *testing.T) {
+	w := newWorld(t)
+	w.janesStory()
+	w.Create(functest.Jane)
+	if got := w.walk(t, 2, func() { w.Rotate(functest.Jane) }); !slices.Equal(got, []int64{6, 5, 4, 3, 2, 1}) {
+		t.Errorf("revisions %v", got)
+	}
+}
+
+func TestPageOfHistoryHas50ChangesUnlessAskedOtherwise(t *testing.T) {
+	w := newWorld(t)
+	for range 51 {
+		w.Create(functest.Jane)
+		w.DeleteAll(functest.Jane)
+		w.Pass(apikey.AllowanceRefillPeriod)
+	}
+	for limit, want := range map[string]int{"": 50, "100": 100} {
+		query := url.Values{}
+		if limit != "" {
+			query.Set("limit", limit)
+		}
+		if page := w.history(t, query); len(page.Changes) != want || page.NextCursor == nil {
+			t.Errorf("limit %q: %d changes of 102", limit, len(page.Changes))
+		}
+	}
+}
+
+func TestHistoryIsOver400DaysAfterTheChange(t *testing.T) {
+	w := newWorld(t)
+	w.JaneHasAKey()
+	w.Pass(400*24*time.Hour - time.Second)
+	w.Rotate(functest.Jane)
+	if got := w.walk(t, 1, func() {}); !slices.Equal(got, []int64{2, 1}) {
+		t.Errorf("revisions %v", got)
+	}
+	w.Pass(time.Second)
+	if got := w.walk(t, 1, func() {}); !slices.Equal(got, []int64{2}) {
+		t.Errorf("revisions %v", got)
+	}
+}
+
+func TestHistoryIsOneConsistentRead(t *testing.T) {
+	w := newWorld(t)
+	w.janesStory()
+	w.Calm()
+	w.Table.Transport.SetFault(func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+		var read struct{ ConsistentRead bool }
+		if err := json.Unmarshal(call.Body, &read); err != nil || !read.ConsistentRead {
+			t.Errorf("%s %s", call.Operation, call.Body)
+		}
+		return next()
+	})
+	w.history(t, url.Values{"limit": {"2"}})
+	if diff := cmp.Diff([]string{"Query"}, w.Table.Transport.TakeCalls()); diff != "" {
+		t.Error(diff)
+	}
+	if calls := w.Secrets.Transport.TakeCalls(); len(calls) > 0 {
+		t.Errorf("Secrets Manager was asked: %v", calls)
+	}
+}
+
+// forged is a cursor of Jane's history that the service never answered.
+func (w world) forged(t *testing.T, listing, position string) string {
+	t.Helper()
+	var cursor string
+	api := httpapi.New(w, w.Log, httpapi.Route{
+		Method: viewHistory.Method, Path: viewHistory.Resource, Permit: func(apikey.Principal) error { return nil },
+		Handle: func(_ context.Context, r *httpapi.Request) (httpapi.Response, error) {
+			page, err := r.Page(listing)
+			cursor = page.Cursor(position)
+			return httpapi.Response{Status: http.StatusOK, Body: struct{}{}}, err
+		},
+	})
+	w.Send(api.Handle, viewHistory).Must(http.StatusOK)
+	return cursor
+}
+
+func TestForgedCursorLeadsNowhereElse(t *testing.T) {
+	w := newWorld(t)
+	w.janesStory()
+	for position, want := range map[string]int{"1": 0, "3": 2, "6": 5, "7": 5, "9999999999": 5} {
+		if page := w.history(t, url.Values{"cursor": {w.forged(t, "history", position)}}); len(page.Changes) != want {
+			t.Errorf("after %s: %+v", position, page)
+		}
+	}
+	w.Calm()
+	for _, position := range []string{
+		"0", "-1", "+1", "01", " 1", "1 ", "1.0", "1e1", "٣", "abc", "RING", "EVENT#0000000003", "\x00",
+		"10000000000", "9223372036854775807", "9223372036854775808", strings.Repeat("9", 1000),
+	} {
+		got := w.historyOf(viewHistory, url.Values{"cursor": {w.forged(t, "history", position)}})
+		got.Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
+		if got.Problem().Field != "cursor" {
+			t.Errorf("%q: %s", position, got.Body)
+		}
+	}
+	if calls := w.Table.Transport.TakeCalls(); len(calls) > 0 {
+		t.Errorf("the table was asked for what is nowhere: %v", calls)
+	}
+}
+
+func TestHistoryRefusesWhatItCannotRead(t *testing.T) {
+	w := newWorld(t)
+	w.janesStory()
+	cursor := *w.history(t, url.Values{"limit": {"2"}}).NextCursor
+	other := w.historyOf(viewHistory.As(w.Token(apikey.Owner{AccountID: "another", IAMID: functest.Jane.IAMID}, apikey.RoleAdministrator)),
+		url.Values{"cursor": {cursor}})
+	other.Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
+	w.Calm()
+	for name, test := range map[string]struct {
+		query url.Values
+		field string
+	}{
+		"limit below":         {url.Values{"limit": {"0"}}, "limit"},
+		"limit above":         {url.Values{"limit": {"101"}}, "limit"},
+		"limit is a word":     {url.Values{"limit": {"abc"}}, "limit"},
+		"limit is a power":    {url.Values{"limit": {"1e1"}}, "limit"},
+		"limit is empty":      {url.Values{"limit": {""}}, "limit"},
+		"two limits":          {url.Values{"limit": {"1", "2"}}, "limit"},
+		"cursor is empty":     {url.Values{"cursor": {""}}, "cursor"},
+		"cursor is cut off":   {url.Values{"cursor": {cursor[:len(cursor)-1]}}, "cursor"},
+		"cursor is malformed": {url.Values{"cursor": {"!"}}, "cursor"},
+		"other listing's":     {url.Values{"cursor": {w.forged(t, "schedules", "3")}}, "cursor"},
+		"two cursors":         {url.Values{"cursor": {cursor, w.forged(t, "history", "3")}}, "cursor"},
+		"good limit, though":  {url.Values{"limit": {"2"}, "cursor": {"x"}}, "cursor"},
+		"unknown parameter":   {url.Values{"limit": {"2"}, "keyId": {"x"}}, "keyId"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := w.historyOf(viewHistory, test.query)
+			got.Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
+			if got.Problem().Field != test.field {
+				t.Errorf("%s", got.Body)
+			}
+		})
+	}
+	withBody := viewHistory
+	withBody.Body = `{"limit":1}`
+	w.send(withBody).Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
+	if calls := w.Table.Transport.TakeCalls(); len(calls) > 0 {
+		t.Errorf("the table was asked: %v", calls)
+	}
+	if page := w.history(t, url.Values{"limit": {"2", "2"}, "cursor": {cursor, cursor}}); len(page.Changes) != 2 {
+		t.Errorf("the same values twice: %+v", page)
+	}
+}
+
+func TestOnlyKeyManagersReadTheHistory(t *testing.T) {
+	w := newWorld(t)
+	w.JaneHasAKey()
+	for _, role := range []apikey.Role{apikey.RoleAdministrator, apikey.RoleAccountOwner} {
+		w.send(viewHistory.As(w.Token(functest.Jane, role))).Must(http.StatusOK)
+	}
+	w.Calm()
+	for _, role := range []apikey.Role{apikey.RoleJobRunner, apikey.RolePlatformJobRunner, "Viewer", ""} {
+		w.send(viewHistory.As(w.Token(functest.Jane, role))).Refused(http.StatusForbidden, apikey.CodeRoleRequired)
+	}
+	w.send(viewHistory.As("")).Refused(http.StatusUnauthorized, apikey.CodeUnauthenticated)
+	if calls := w.Table.Transport.TakeCalls(); len(calls) > 0 {
+		t.Errorf("the table was asked for a caller who may not: %v", calls)
+	}
+}
+
+func TestHistoryOutOfReachIsUnavailable(t *testing.T) {
+	for name, fault := range map[string]awstest.Fault{
+		"down":      awstest.Reset,
+		"throttled": awstest.Refuse(http.StatusBadRequest, "ProvisionedThroughputExceededException"),
+		"denied":    awstest.Refuse(http.StatusBadRequest, "AccessDeniedException"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.JaneHasAKey()
+				w.Table.Transport.SetFault(fault)
+				w.send(viewHistory).Refused(http.StatusServiceUnavailable, apikey.CodeUnavailable)
+			})
+		})
+	}
+}
+
+// The history is at a path where a key's id could stand.
+func TestHistoryIsNoKey(t *testing.T) {
+	w := newWorld(t)
+	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		other := viewHistory
+		other.Method = method
+		got := w.send(other)
+		got.Refused(http.StatusMethodNotAllowed, httpapi.CodeMethodNotAllowed)
+		if got.Headers["Allow"] != http.MethodGet {
+			t.Errorf("%s: Allow is %q", method, got.Headers["Allow"])
+		}
+	}
+	aKey := functest.Request{Method: http.MethodGet, Resource: "/v1/user-api-keys/{keyId}", KeyID: "history", Token: viewHistory.Token}
+	w.send(aKey).Refused(http.StatusMethodNotAllowed, httpapi.CodeMethodNotAllowed)
+}
