@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,7 +27,7 @@ func settingsOf(change func(*settings)) settings {
 	}
 	s := settings{
 		apiURL: "http://127.0.0.1:1", issuerURL: "http://127.0.0.1:2", rate: 100, duration: 5 * time.Second,
-		owners: 5, inFlight: 20, mix: shares, seed: 1,
+		owners: 5, inFlight: 20, mix: shares,
 	}
 	if change != nil {
 		change(&s)
@@ -205,7 +206,7 @@ func TestAStallIsSeenInEveryRequestThatItHeldUp(t *testing.T) {
 
 func TestWhatHasNotBegunAtTheEndIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := settingsOf(func(s *settings) { s.rate, s.duration, s.inFlight, s.keep = 10, 3*time.Second, 1, true })
+		s := settingsOf(func(s *settings) { s.rate, s.duration, s.inFlight = 10, 3*time.Second, 1 })
 		f := newFakeService("")
 		f.takes = func(n int) time.Duration {
 			if n <= s.owners+1 {
@@ -222,7 +223,8 @@ func TestWhatHasNotBegunAtTheEndIsCounted(t *testing.T) {
 	})
 }
 
-func TestCtrlCStopsAtOnceAndStillPrintsTheSummary(t *testing.T) {
+// What hangs is broken off after a second.
+func TestCtrlCStopsTheLoadAndStillPrintsTheSummary(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := settingsOf(func(s *settings) { s.rate, s.inFlight = 10, 3 })
 		f := newFakeService("")
@@ -237,15 +239,42 @@ func TestCtrlCStopsAtOnceAndStillPrintsTheSummary(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer time.AfterFunc(2500*time.Millisecond, cancel).Stop()
 		p := play(ctx, f, s)
-		if p.status != statusInterrupted || p.took != 2500*time.Millisecond {
+		if p.status != statusInterrupted || p.took != 3500*time.Millisecond {
 			t.Errorf("status %d after %s:\n%s", p.status, p.took, p.out)
 		}
 		for _, want := range []string{
-			"25 in all\n", "10 in 2.5 s\n", "12 were due and never begun", "3 were broken off by Ctrl-C",
+			"25 in all\n", "10 in 3.5 s\n", "12 were due and never begun", "3 were broken off by Ctrl-C",
 			"Every answer was as promised.", "Deleting the keys",
 		} {
 			if !strings.Contains(p.out, want) {
 				t.Errorf("the output lacks %q:\n%s", want, p.out)
+			}
+		}
+	})
+}
+
+// reader goes away after the first line.
+type reader struct{ lines int }
+
+func (r *reader) Write(text []byte) (int, error) {
+	if r.lines++; r.lines > 1 {
+		return 0, syscall.EPIPE
+	}
+	return len(text), nil
+}
+
+func TestALoadThatNobodyReadsStopsAndDeletesItsKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeService("")
+		w := world{out: &reader{}, transport: f, now: time.Now, random: func() string { return "ABCDEFGHIJKLMNOPQRSTUVWXYZ" }}
+		began := time.Now()
+		_, err := w.run(t.Context(), func() {}, settingsOf(func(s *settings) { s.duration = time.Hour }))
+		if took := time.Since(began); err != nil || took > time.Minute {
+			t.Errorf("it ended after %s: %v", took, err)
+		}
+		for iamID, ring := range f.rings {
+			if len(ring.keys) > 0 {
+				t.Errorf("%s has keys at the end", iamID)
 			}
 		}
 	})
@@ -279,7 +308,7 @@ func TestNoLoadIsSentWithoutTokensThatAreGood(t *testing.T) {
 func TestKeysThatCannotBeDeletedAreNamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := play(t.Context(), newFakeService("deletion"), settingsOf(nil))
-		if want := "The keys of 5 owner(s) whose id begins with IBMid-load-abcdefghij could not be deleted."; !strings.Contains(p.out, want) {
+		if want := "The keys of 5 owner(s) could not be deleted, IBMid-load-abcdefghij-1 among them."; !strings.Contains(p.out, want) {
 			t.Errorf("the output lacks %q:\n%s", want, p.out)
 		}
 	})
