@@ -33,6 +33,7 @@ type promise struct {
 
 // breach is how often that happened, and one case of it.
 type breach struct {
+	promise
 	count   int
 	example string
 }
@@ -81,7 +82,7 @@ func (r *results) breaks(o operation, what, example string) {
 	defer r.mu.Unlock()
 	kind := promise{operation: o, what: what}
 	if r.broken[kind] == nil {
-		r.broken[kind] = &breach{example: example}
+		r.broken[kind] = &breach{promise: kind, example: example}
 	}
 	r.broken[kind].count++
 }
