@@ -16,7 +16,7 @@ class Deployed:
     """Without AWS_ENDPOINT_URL in its file it is on AWS, reached with the person's own credentials."""
 
     def __init__(self, env_file):
-        self.path = os.path.relpath(env_file)
+        self.path = env_file
         try:
             with open(env_file, encoding="utf-8") as file:
                 self.settings = dict(line.strip().split("=", 1) for line in file if "=" in line)
@@ -61,12 +61,12 @@ class Deployed:
     @contextlib.contextmanager
     def reached(self):
         """Turns what keeps a client from an answer into something the person can act on."""
-        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+        from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
         name = "The local stack of %s" % self.path if self.is_local else "AWS"
         try:
             yield
-        except HTTPClientError as error:
+        except (ConnectionError, HTTPClientError) as error:
             if self.is_local:
                 raise Failure("%s does not answer at %s; has it ended? `make up` starts it." % (name, self.endpoint))
             raise Failure("%s does not answer: %s" % (name, error))

@@ -30,6 +30,10 @@ class HTTPClientError(BotoCoreError):
     pass
 
 
+class EndpointError(BotoCoreError):
+    """botocore's ConnectionError."""
+
+
 class ClientError(Exception):
     pass
 
@@ -41,7 +45,7 @@ def fake_boto3():
         "botocore": types.ModuleType("botocore"),
         "botocore.config": types.SimpleNamespace(Config=dict),
         "botocore.exceptions": types.SimpleNamespace(
-            BotoCoreError=BotoCoreError, ClientError=ClientError, HTTPClientError=HTTPClientError),
+            BotoCoreError=BotoCoreError, ClientError=ClientError, ConnectionError=EndpointError, HTTPClientError=HTTPClientError),
     })
 
 
@@ -103,6 +107,7 @@ class DeployedTest(unittest.TestCase):
     def test_what_keeps_from_an_answer_is_said_clearly(self):
         for content, error, told in (
             (LOCAL, HTTPClientError("refused"), "does not answer at http://127.0.0.1:1; has it ended"),
+            (LOCAL, EndpointError("refused"), "does not answer at http://127.0.0.1:1; has it ended"),
             (LOCAL, ClientError("no such group"), "The local stack of .* refused: no such group"),
             (ON_AWS, HTTPClientError("no such host"), "AWS does not answer: no such host"),
             (ON_AWS, ClientError("AccessDenied"), "AWS refused: AccessDenied"),

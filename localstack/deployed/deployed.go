@@ -56,7 +56,7 @@ func Token(ctx context.Context, client *http.Client, issuerURL string, claims ma
 	request.Header.Set("Content-Type", "application/json")
 	response, err := client.Do(request)
 	if err != nil {
-		return "", fmt.Errorf("no token: %w", err)
+		return "", fmt.Errorf("the local issuer gives no token; has the stack ended? `make up` starts it (%w)", err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	var answer struct {
@@ -64,7 +64,7 @@ func Token(ctx context.Context, client *http.Client, issuerURL string, claims ma
 	}
 	err = json.NewDecoder(io.LimitReader(response.Body, maxAnswerBytes)).Decode(&answer)
 	if err != nil || answer.Token == "" {
-		return "", fmt.Errorf("no token: the issuer at %s answered %s", issuerURL, response.Status)
+		return "", fmt.Errorf("the local issuer gives no token; %s answered %s", issuerURL, response.Status)
 	}
 	return answer.Token, nil
 }

@@ -121,12 +121,12 @@ func (g *generator) perform(ctx context.Context, t task, due time.Time) {
 			return
 		}
 		why := whyNoAnswer(err)
-		g.results.end(c.operation, why, latency, false)
+		g.results.end(c.operation, why, never)
 		g.results.breaks(c.operation, why, c.owner.iamID)
 		return
 	}
 	broken := c.end(a)
-	g.results.end(c.operation, a.outcome(), latency, true)
+	g.results.end(c.operation, a.outcome(), latency)
 	if broken != "" {
 		g.results.breaks(c.operation, broken, fmt.Sprintf("%s: %s", c.owner.iamID, a.outcome()))
 	}

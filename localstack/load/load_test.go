@@ -167,6 +167,24 @@ func TestLostAnswersAreAskedForAgain(t *testing.T) {
 	}
 }
 
+// Refused at once, a third of the requests: they are no fast answers.
+func TestWhatIsNotAnsweredCountsAsSlowerThanAnyAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeService("")
+		f.loses = func(n int) (bool, bool) { return n%3 == 0, false }
+		p := play(t.Context(), f, settingsOf(func(s *settings) { s.mix = mix{create: 1} }))
+		all := ""
+		for line := range strings.Lines(p.out) {
+			if strings.HasPrefix(line, "create") {
+				all = line
+			}
+		}
+		if got := strings.Join(strings.Fields(all), " "); got != "create all 500 5.0 ms never never never" {
+			t.Errorf("%q:\n%s", got, p.out)
+		}
+	})
+}
+
 func TestRequestsBeginOnScheduleWhateverTheAnswersDo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := settingsOf(func(s *settings) { s.rate, s.duration, s.inFlight = 10, 3*time.Second, 100 })

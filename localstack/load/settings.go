@@ -130,7 +130,8 @@ func parse(arguments []string) (settings, error) {
 	if err != nil {
 		return settings{}, fmt.Errorf("%w (-help explains)", err)
 	}
-	return s, s.addAddresses(c.envFile)
+	err = s.addAddresses(c.envFile)
+	return s, err
 }
 
 func (s *settings) checkBounds() error {

@@ -158,7 +158,7 @@ func TestPercentilesAreNearestRanks(t *testing.T) {
 func TestLatenciesAreShownReadably(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0.0 ms", 1234 * time.Microsecond: "1.2 ms", 99_949 * time.Microsecond: "99.9 ms", 99_950 * time.Microsecond: "100 ms",
-		9999 * time.Millisecond: "9999 ms", 12345 * time.Millisecond: "12.3 s",
+		9999 * time.Millisecond: "9999 ms", 12345 * time.Millisecond: "12.3 s", never: "never",
 	} {
 		if got := milliseconds(d); got != want {
 			t.Errorf("%s: %q, want %q", d, got, want)

@@ -114,6 +114,8 @@ func shownPercentile(ordered []time.Duration, percent int) string {
 func milliseconds(d time.Duration) string {
 	ms := float64(d) / float64(time.Millisecond)
 	switch {
+	case d == never:
+		return "never"
 	case ms < 99.95:
 		return fmt.Sprintf("%.1f ms", ms)
 	case ms < 9_999.5:
