@@ -56,6 +56,25 @@ func (f *fakeService) sent(s settings) []time.Duration {
 	return instants
 }
 
+func (f *fakeService) wantNoKeys(t *testing.T) {
+	t.Helper()
+	for iamID, ring := range f.rings {
+		if len(ring.keys) > 0 {
+			t.Errorf("%s has keys at the end", iamID)
+		}
+	}
+}
+
+// row is the line of the table that begins with these words, without its blanks.
+func (p played) row(begin string) string {
+	for line := range strings.Lines(p.out) {
+		if words := strings.Join(strings.Fields(line), " "); strings.HasPrefix(words, begin) {
+			return words
+		}
+	}
+	return ""
+}
+
 func TestAGoodServiceKeepsEveryPromise(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeService("")
@@ -77,11 +96,7 @@ func TestAGoodServiceKeepsEveryPromise(t *testing.T) {
 				t.Errorf("the output tells %q:\n%s", secret, p.out)
 			}
 		}
-		for iamID, ring := range f.rings {
-			if len(ring.keys) > 0 {
-				t.Errorf("%s has keys at the end", iamID)
-			}
-		}
+		f.wantNoKeys(t)
 	})
 }
 
@@ -173,13 +188,7 @@ func TestWhatIsNotAnsweredCountsAsSlowerThanAnyAnswer(t *testing.T) {
 		f := newFakeService("")
 		f.loses = func(n int) (bool, bool) { return n%3 == 0, false }
 		p := play(t.Context(), f, settingsOf(func(s *settings) { s.mix = mix{create: 1} }))
-		all := ""
-		for line := range strings.Lines(p.out) {
-			if strings.HasPrefix(line, "create") {
-				all = line
-			}
-		}
-		if got := strings.Join(strings.Fields(all), " "); got != "create all 500 5.0 ms never never never" {
+		if got := p.row("create all"); got != "create all 500 5.0 ms never never never" {
 			t.Errorf("%q:\n%s", got, p.out)
 		}
 	})
@@ -205,7 +214,9 @@ func TestRequestsBeginOnScheduleWhateverTheAnswersDo(t *testing.T) {
 // were due in it, though only one of them was in flight.
 func TestAStallIsSeenInEveryRequestThatItHeldUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := settingsOf(func(s *settings) { s.rate, s.duration, s.inFlight, s.owners = 10, 4*time.Second, 1, 1 })
+		s := settingsOf(func(s *settings) {
+			s.rate, s.duration, s.inFlight, s.owners, s.mix = 10, 4*time.Second, 1, 1, mix{decide: 1}
+		})
 		f := newFakeService("")
 		f.takes = func(n int) time.Duration {
 			if n == s.owners+1+1 {
@@ -214,6 +225,9 @@ func TestAStallIsSeenInEveryRequestThatItHeldUp(t *testing.T) {
 			return 0
 		}
 		p := play(t.Context(), f, s)
+		if got := p.row("decide all"); got != "decide all 39 0.0 ms 1600 ms 1900 ms 1900 ms" {
+			t.Errorf("%q:\n%s", got, p.out)
+		}
 		for _, want := range []string{"40 in 4.0 s", "19 were begun more than 10.0 ms late, at most 1900 ms"} {
 			if !strings.Contains(p.out, want) {
 				t.Errorf("the output lacks %q:\n%s", want, p.out)
@@ -268,6 +282,7 @@ func TestCtrlCStopsTheLoadAndStillPrintsTheSummary(t *testing.T) {
 				t.Errorf("the output lacks %q:\n%s", want, p.out)
 			}
 		}
+		f.wantNoKeys(t)
 	})
 }
 
@@ -290,11 +305,7 @@ func TestALoadThatNobodyReadsStopsAndDeletesItsKeys(t *testing.T) {
 		if took := time.Since(began); err != nil || took > time.Minute {
 			t.Errorf("it ended after %s: %v", took, err)
 		}
-		for iamID, ring := range f.rings {
-			if len(ring.keys) > 0 {
-				t.Errorf("%s has keys at the end", iamID)
-			}
-		}
+		f.wantNoKeys(t)
 	})
 }
 
@@ -320,6 +331,15 @@ func TestNoLoadIsSentWithoutTokensThatAreGood(t *testing.T) {
 		if len(f.arrived) > atOnce {
 			t.Errorf("%d requests were sent", len(f.arrived))
 		}
+	})
+}
+
+func TestKeysWhoseCreationHadNoAnswerAreDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeService("")
+		f.loses = func(int) (bool, bool) { return true, false }
+		play(t.Context(), f, settingsOf(nil))
+		f.wantNoKeys(t)
 	})
 }
 
