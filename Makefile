@@ -1,15 +1,16 @@
-# The commands of this project. `make help` lists them.
+# The commands of this project. `make help` lists them, and the variables that
+# `#:` explains.
 
 GO     ?= go
 PYTHON ?= python3
 
-# MiniStack's port; the issuer of tokens has the next.
+#: run, up: MiniStack's port; the issuer of tokens has the next
 PORT ?= 4566
-# The processor that `make build` builds for: arm64 or amd64.
+#: build: the processor to build for, arm64 or amd64
 ARCH ?= arm64
-# Set to end `make run` after the walk-through.
+#: run: set it to end after the walk-through
 ONCE ?=
-# The local stack's folder.
+#: run, up, down, logs, invoke-, load: the local stack's folder
 STACK ?= build/stack
 
 # When the person began to wait.
@@ -25,11 +26,12 @@ ISSUER_BUILD := CGO_ENABLED=0 $(GO) build -C localstack/issuer -trimpath -o
 .PHONY: help build build-local run up down clean have-go have-python startable
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub("%", "<function>", $$1); printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  PORT=$(PORT)  MiniStack's port, the issuer has the next    ARCH=$(ARCH)  what build builds for"
+	@awk '/^#: / { text = substr($$0, 4); next } \
+		text { printf "  %-22s %s\n", $$1 "=" ($$3 ~ /^[$$]/ ? "" : $$3), text; text = "" }' $(MAKEFILE_LIST)
 
-build: have-go ## build every function for AWS into build/lambda (ARCH=arm64 or amd64)
+build: have-go ## build every function for AWS into build/lambda
 	@for function in $(FUNCTIONS); do \
 		echo "  building $$function for linux/$(ARCH)"; \
 		GOOS=linux GOARCH=$(ARCH) $(LAMBDA_BUILD) -o build/lambda/$$function/bootstrap ./functions/$$function/bootstrap || exit 1; \
@@ -45,7 +47,7 @@ build-local: have-go ## build the functions and the local tools for this machine
 	@$(ISSUER_BUILD) ../../build/issuer ./cmd/issuer
 	@$(ISSUER_BUILD) ../../build/token ./cmd/token
 
-run: startable build-local ## start everything, walk through the main job, serve until Ctrl-C (ONCE=1: end then)
+run: startable build-local ## start everything, walk through the main job, serve until Ctrl-C
 	@exec $(PYTHON) localstack/stack.py run --dir $(STACK) --port $(PORT) --started-at $(STARTED_AT) $(if $(ONCE),--once)
 
 up: startable build-local ## start the same in the background, or deploy to it again; writes build/local.env

@@ -4,9 +4,9 @@
 MODULES := $(shell find . -name go.mod -not -path './tools/*' -not -path './build/*' -not -path './.*/*' | sed 's,^./,,' | xargs -n 1 dirname | sort)
 GO_TOOL := $(GO) tool -modfile="$(CURDIR)/tools/go.mod"
 
-# How long each fuzz test runs.
+#: fuzz: how long each test runs
 FUZZTIME ?= 20s
-# Another address of the vulnerability database, such as a mirror.
+#: vulncheck: another address of the vulnerability database, such as a mirror
 GOVULNDB ?=
 
 # For the scripts in tools/.
@@ -19,7 +19,7 @@ test: build-local ## run every test: units, properties, contracts, then end to e
 	@$(PYTHON) -B -m unittest discover -s localstack -p '*_test.py'
 	@exec $(PYTHON) tools/run_tests.py $(MODULES)
 
-fuzz: have-go ## run each fuzz test for FUZZTIME (20s)
+fuzz: have-go ## run each fuzz test for FUZZTIME
 	@for module in $(MODULES); do \
 		tests=$$(cd $$module && $(GO) test -list '^Fuzz' ./...) || { echo "$$tests"; exit 1; }; \
 		echo "$$tests" | awk '/^Fuzz/ { names = names " " $$1 } /^ok/ { if (names) print $$2 names; names = "" }' | \
@@ -52,7 +52,7 @@ lint: have-go .venv/sam/complete ## check style, layering and the template
 	@touch $@
 
 # Status 3 is a vulnerability; no way to the database is not one.
-vulncheck: have-go ## look for known vulnerabilities in what is linked (GOVULNDB names a mirror)
+vulncheck: have-go ## look for known vulnerabilities in what is linked
 	@mkdir -p build
 	@for module in $(MODULES); do \
 		echo "== govulncheck, $$module"; \

@@ -1,30 +1,34 @@
 # Everyday tools, for a deployment that runs; the Makefile includes this file.
+# Their variables are no `?=`: the environment means something else by ENV and TIME.
 
-# What describes the deployment: what `make up` wrote, or a file of your own.
-# These are no `?=`: the environment means something else by ENV and TIME.
+#: logs, invoke-, load: the file that describes the deployment; else what make up wrote
 ENV := $(if $(filter build/stack,$(STACK)),build/local.env,$(STACK).env)
-# The functions to follow; all when none is named.
+#: logs: only this function's, such as view
 FUNCTION :=
-# From how many seconds back.
+#: logs: begin so many seconds back
 SINCE := 60
-# What to invoke a function with.
+#: invoke-: the file to send, such as events/view.json
 EVENT :=
-# How many requests a second, how long, and of how many owners.
+#: load: requests a second
 RATE := 50
+#: load: for how long
 TIME := 30s
+#: load: how many users the requests are about
 OWNERS := 100
+#: load: more flags; FLAGS=-help explains them, and what is checked
+FLAGS :=
 
 .PHONY: logs invoke load
 
-logs: have-python ## follow the functions' logs until Ctrl-C (FUNCTION=view: only that one's)
+logs: have-python ## follow the functions' logs until Ctrl-C
 	@exec $(PYTHON) localstack/logs.py --env '$(ENV)' --since '$(SINCE)' $(FUNCTION)
 
-invoke: have-python ## list the events; make invoke-<function> EVENT=events/... sends one and prints the answer
+invoke: have-python ## list the commands that invoke functions, one for each event in events/
 	@exec $(PYTHON) localstack/invoke.py
 
-invoke-%: have-python
+invoke-%: have-python ## invoke one with the event EVENT and print its answer
 	@exec $(PYTHON) localstack/invoke.py --env '$(ENV)' '$*' $(if $(EVENT),'$(EVENT)')
 
-load: have-go ## send RATE requests a second for TIME about OWNERS owners, check the answers, print latencies
+load: have-go ## send creates, rotations, views and decisions; check the answers, print latencies
 	@$(HOST_BUILD) build/load ./localstack/load
-	@exec build/load -env '$(ENV)' -rate '$(RATE)' -time '$(TIME)' -owners '$(OWNERS)'
+	@exec build/load -env '$(ENV)' -rate '$(RATE)' -time '$(TIME)' -owners '$(OWNERS)' $(FLAGS)

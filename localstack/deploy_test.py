@@ -1,6 +1,7 @@
 import io
 import os
 import shutil
+import sys
 import tempfile
 import types
 import unittest
@@ -12,6 +13,7 @@ try:
     import deploy
 except ImportError:
     deploy = None  # not in the virtual environment of the local stack
+    print("deploy_test.py NOT run: boto3 is not installed for this Python", file=sys.stderr)
 
 TEMPLATE = """
 Parameters:

@@ -16,13 +16,16 @@ class Deployed:
     """Without AWS_ENDPOINT_URL in its file it is on AWS, reached with the person's own credentials."""
 
     def __init__(self, env_file):
-        self.path = os.path.relpath(env_file)
+        self.path = env_file
         try:
             with open(env_file, encoding="utf-8") as file:
                 self.settings = dict(line.strip().split("=", 1) for line in file if "=" in line)
         except FileNotFoundError:
             raise Failure(
-                "No local stack is running (there is no %s); start it with `make up` or `make run`." % self.path)
+                "There is no %s, so no local stack is running: start it with `make up` or `make run` "
+                "(ENV= names the file of another deployment)." % self.path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise Failure("%s cannot be read: %s." % (self.path, getattr(error, "strerror", "it is no text")))
         self.endpoint = self.settings.get("AWS_ENDPOINT_URL")
         # VIEW_FUNCTION=user-api-key-view is the function view.
         self.functions = {
@@ -50,8 +53,7 @@ class Deployed:
             return boto3.client(
                 service, region_name=self.settings.get("AWS_REGION"), endpoint_url=self.endpoint,
                 aws_access_key_id=ADMINISTRATOR_KEY, aws_secret_access_key=ADMINISTRATOR_SECRET,
-                # This machine is reached straight, whatever proxy is configured.
-                config=Config(connect_timeout=5, proxies={}, **settings))
+                config=Config(connect_timeout=5, **settings))
         # The shell may still have the local stack's AWS_ENDPOINT_URL.
         return boto3.client(service, region_name=self.settings.get("AWS_REGION"),
                             config=Config(connect_timeout=5, ignore_configured_endpoint_urls=True, **settings))
@@ -59,22 +61,25 @@ class Deployed:
     @contextlib.contextmanager
     def reached(self):
         """Turns what keeps a client from an answer into something the person can act on."""
-        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+        from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
+        name = "The local stack of %s" % self.path if self.is_local else "AWS"
         try:
             yield
-        except HTTPClientError as error:
+        except (ConnectionError, HTTPClientError) as error:
             if self.is_local:
-                raise Failure("The local stack of %s does not answer at %s; has it ended? `make up` starts it." % (
-                    self.path, self.endpoint))
-            raise Failure("AWS does not answer: %s" % error)
-        except (BotoCoreError, ClientError) as error:
-            raise Failure("%s refused: %s" % ("The local stack" if self.is_local else "AWS", error))
+                raise Failure("%s does not answer at %s; has it ended? `make up` starts it." % (name, self.endpoint))
+            raise Failure("%s does not answer: %s" % (name, error))
+        except BotoCoreError as error:
+            raise Failure("%s cannot be asked: %s." % (name, str(error).rstrip(".")))
+        except ClientError as error:
+            raise Failure("%s refused: %s" % (name, error))
 
 
-def run_in_environment():
+def run_in_environment(deployed):
     """Goes on in the virtual environment, which has boto3, unless this is it already."""
     if os.path.realpath(sys.prefix) != os.path.join(os.path.realpath(ROOT), ".venv", "ministack"):
         python = python_environment.ensure(ROOT)
         sys.stdout.flush()
-        os.execve(python, [python, "-B", *sys.argv], python_environment.child_env())
+        env = python_environment.local_env() if deployed.is_local else python_environment.child_env()
+        os.execve(python, [python, "-B", *sys.argv], env)

@@ -27,7 +27,7 @@ import urllib.request
 from console import Failure
 from deployed import ROOT, Deployed, run_in_environment
 
-PLACEHOLDER = re.compile(r"\b([A-Z][A-Z_]*)_TOKEN\b")
+PLACEHOLDER = re.compile(r"(?<=Bearer )([A-Z][A-Z_]*)_TOKEN\b")
 # The user whom events/ is about.
 ACCOUNT_ID, IAM_ID, USERNAME = "0123456789abcdef0123456789abcdef", "IBMid-5500SAMPLE", "jane.doe@example.com"
 
@@ -85,7 +85,7 @@ def fetch_token(issuer, role):
     try:
         with _direct.open(request, timeout=10) as answer:
             return json.load(answer)["access_token"]
-    except (urllib.error.URLError, OSError, ValueError, KeyError) as error:
+    except (urllib.error.URLError, OSError, ValueError, KeyError, TypeError) as error:
         raise Failure("The local issuer at %s gives no token (%s); has the stack ended? `make up` starts it." % (issuer, error))
 
 
@@ -127,13 +127,14 @@ def run(options, tell):
     if not options.event:
         raise Failure("Say which EVENT; events/ has none for this function.")
     event = read_event(options.event)
-    run_in_environment()
+    run_in_environment(deployed)
     event = with_tokens(event, lambda role: token_for(deployed, role, os.environ.get("TOKEN"), tell))
     with deployed.reached():
         # Not tried again: an event may change something.
         client = deployed.client("lambda", read_timeout=60, retries={"total_max_attempts": 1})
         answer, failure = invoke(client, name, event)
-    print(json.dumps(answer, indent=2, ensure_ascii=False), flush=True)
+    # In ASCII: some of it comes from clients, and a terminal obeys some characters.
+    print(json.dumps(answer, indent=2), flush=True)
     if failure:
         tell("The function failed (%s); `make logs FUNCTION=%s` shows its log." % (failure, options.function))
         return 1

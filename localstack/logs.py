@@ -81,7 +81,7 @@ class Follower:
             if "nextToken" in answer:
                 yield from events
                 request["nextToken"] = answer["nextToken"]
-            elif len(events) < MOST_EVENTS:
+            elif len(events) < MOST_EVENTS or "nextToken" in request:
                 yield from events
                 return
             else:
@@ -138,26 +138,26 @@ def plain(text):
 def follow(deployed, names, since_seconds, out, pause=time.sleep, now=time.time):
     """Prints what the functions log until something ends it."""
     pace, overlap = LOCAL_PACE if deployed.is_local else AWS_PACE
-    logs = deployed.client("logs", read_timeout=30, retries={"mode": "standard", "total_max_attempts": 2 if deployed.is_local else 8})
     since = int((now() - since_seconds) * 1000)
-    followers = [Follower(logs, name, deployed.function(name), since, overlap * 1000) for name in names]
     width = max(map(len, names))
-    while True:
-        with deployed.reached():
+    with deployed.reached():
+        logs = deployed.client("logs", read_timeout=30, retries={"mode": "standard", "total_max_attempts": 2 if deployed.is_local else 8})
+        followers = [Follower(logs, name, deployed.function(name), since, overlap * 1000) for name in names]
+        while True:
             events = [event for follower in followers for event in follower.new_events()]
-        for timestamp, function, message in sorted(events, key=lambda event: event[0]):
-            shown = line(timestamp, function, width, message)
-            if shown is not None:
-                out.write(shown + "\n")
-        out.flush()
-        pause(pace)
+            for timestamp, function, message in sorted(events, key=lambda event: event[0]):
+                shown = line(timestamp, function, width, message)
+                if shown is not None:
+                    out.write(shown + "\n")
+            out.flush()
+            pause(pace)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("functions", nargs="*", metavar="function", help="such as view; all when none is named")
     parser.add_argument("--env", default="build/local.env", metavar="file", help="what describes the deployment (%(default)s)")
-    parser.add_argument("--since", type=float, default=60, metavar="seconds", help="begin with what is so old (%(default)s)")
+    parser.add_argument("--since", type=int, default=60, metavar="seconds", help="begin with what is so old (%(default)s)")
     options = parser.parse_args()
     try:
         deployed = Deployed(options.env)
@@ -166,7 +166,7 @@ def main():
             raise Failure("%s names no function, such as VIEW_FUNCTION=user-api-key-view." % deployed.path)
         for name in names:
             deployed.function(name)
-        run_in_environment()
+        run_in_environment(deployed)
         follow(deployed, names, options.since, sys.stdout)
     except Failure as failure:
         print(failure, file=sys.stderr)

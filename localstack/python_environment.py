@@ -52,10 +52,16 @@ def _make(root, folder):
         file.write(_fingerprint(root))
 
 
-def child_env(**more):
+def child_env():
     """The environment for a Python of the virtual environment, without another Python's settings."""
-    env = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
-    env.update(more)
+    return {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
+
+
+def local_env():
+    """The same for a client of the local stack, to which the person's AWS settings and proxy mean nothing."""
+    env = {name: value for name, value in child_env().items()
+           if not name.startswith("AWS_") and not name.lower().endswith("_proxy")}
+    env.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
     return env
 
 

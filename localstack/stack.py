@@ -215,8 +215,7 @@ def deploy(record, options):
          "--endpoint", servers.gateway_url(record["port"]),
          "--issuer", servers.issuer_url(record["port"]),
          "--env-file", options.env_file],
-        env=python_environment.child_env(NO_PROXY="127.0.0.1", no_proxy="127.0.0.1", AWS_CONFIG_FILE=os.devnull,
-                                         AWS_SHARED_CREDENTIALS_FILE=os.devnull),
+        env=python_environment.local_env(),
         stderr=subprocess.PIPE,
         text=True,
     )

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"io"
@@ -11,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/userapikey/service/localstack/deployed"
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/store/storetest"
 )
@@ -26,33 +26,17 @@ type user struct {
 func newUser(t *testing.T, role string) *user {
 	t.Helper()
 	owner := storetest.NewOwner(t)
-	return &user{t: t, owner: owner, token: token(t, map[string]any{
-		"iam_id":             owner.IAMID,
-		"account":            map[string]string{"bss": owner.AccountID},
-		"preferred_username": owner.Username,
-		"roles":              []string{role},
-	})}
+	return &user{t: t, owner: owner, token: token(t, deployed.Claims(owner.AccountID, owner.IAMID, owner.Username, role))}
 }
 
 // token is a token of the local issuer with the claims.
 func token(t *testing.T, claims map[string]any) string {
 	t.Helper()
-	body, err := json.Marshal(claims)
+	token, err := deployed.Token(t.Context(), http.DefaultClient, stack["ISSUER_URL"], claims)
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := http.Post(stack["ISSUER_URL"]+"/token", "application/json", bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	var answer struct {
-		AccessToken string `json:"access_token"`
-	}
-	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || answer.AccessToken == "" {
-		t.Fatalf("the issuer answered %s: %v", response.Status, err)
-	}
-	return answer.AccessToken
+	return token
 }
 
 // reply is an answer of the API; the fields of all answers together.

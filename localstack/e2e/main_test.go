@@ -1,13 +1,13 @@
 package e2e
 
 import (
-	"bufio"
 	"fmt"
 	"net/http"
 	"os"
-	"strings"
 	"testing"
 	"time"
+
+	"github.com/userapikey/service/localstack/deployed"
 )
 
 // stack is the environment file's content.
@@ -31,16 +31,9 @@ func TestMain(m *testing.M) {
 }
 
 func readEnvironment(path string) (map[string]string, error) {
-	file, err := os.Open(path)
+	values, err := deployed.ReadEnv(path)
 	if err != nil {
 		return nil, err
-	}
-	defer func() { _ = file.Close() }()
-	values := map[string]string{}
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		if name, value, ok := strings.Cut(lines.Text(), "="); ok {
-			values[name] = value
-		}
 	}
 	for _, name := range []string{"API_URL", "AWS_ENDPOINT_URL", "AWS_REGION", "TABLE_NAME", "ISSUER_URL", "AUTHORIZER_FUNCTION"} {
 		if values[name] == "" {

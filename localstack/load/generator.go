@@ -10,9 +10,14 @@ import (
 	"time"
 )
 
-// grace is how late the last request may begin. The clock of an operating
-// system is not exact enough for none.
-const grace = 100 * time.Millisecond
+const (
+	// grace is how late the last request may begin. The clock of an operating
+	// system is not exact enough for none.
+	grace = 100 * time.Millisecond
+	// patience is how long after a Ctrl-C an answer may still come. A change that
+	// is broken off may yet be made, and its key would escape the clean-up.
+	patience = time.Second
+)
 
 // generator sends a load.
 type generator struct {
@@ -28,7 +33,7 @@ type generator struct {
 }
 
 // load sends requests until the time is over or the context ends, and waits for
-// the answers; the end of the context breaks those off that are in flight.
+// the answers.
 func (g *generator) load(ctx context.Context) summary {
 	start := g.now()
 	done := make(chan struct{})
@@ -46,47 +51,38 @@ func (g *generator) load(ctx context.Context) summary {
 }
 
 // send answers how many requests were due.
-func (g *generator) send(ctx context.Context, start time.Time) (offered int) {
-	end := start.Add(g.settings.duration)
-	over := time.NewTimer(g.settings.duration + grace)
-	defer over.Stop()
+func (g *generator) send(ctx context.Context, start time.Time) int {
+	// A Ctrl-C stops the sending; the answers have a little longer to come.
+	answering, breakOff := context.WithCancel(context.WithoutCancel(ctx))
+	defer breakOff()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(patience, breakOff) })()
+	sending, cancel := context.WithTimeout(ctx, g.settings.duration+grace)
+	defer cancel()
 	// Requests that are due wait here for one that is in flight to end.
 	places := make(chan struct{}, g.settings.inFlight)
 	var inFlight sync.WaitGroup
 	defer inFlight.Wait()
 
-	draws := newPlan(g.settings.seed, g.settings.mix, g.owners)
-	for n := 0; ; n++ {
+	draws := newPlan(g.settings.mix, g.owners)
+	all := g.dueBefore(g.settings.duration)
+	for n := range all {
 		due := start.Add(time.Duration(n) * time.Second / time.Duration(g.settings.rate))
-		if !due.Before(end) {
-			return n
-		}
-		if !g.waitUntil(ctx, due) {
-			return n
-		}
-		select {
-		case places <- struct{}{}:
-			if g.now().Sub(end) > grace {
-				return g.dueBefore(g.settings.duration)
-			}
-		case <-over.C:
-			return g.dueBefore(g.settings.duration)
-		case <-ctx.Done():
-			return g.dueBefore(g.now().Sub(start))
+		if !g.waitUntil(sending, due) || !enter(sending, places) {
+			return max(n, g.dueBefore(min(g.now().Sub(start), g.settings.duration)))
 		}
 		t := draws.next()
 		g.results.start(g.now().Sub(due))
 		inFlight.Go(func() {
 			defer func() { <-places }()
-			g.perform(ctx, t, due)
+			g.perform(answering, t, due)
 		})
 	}
+	return all
 }
 
 // dueBefore is how many requests are due before so much time has passed.
 func (g *generator) dueBefore(passed time.Duration) int {
-	interval := time.Second / time.Duration(g.settings.rate)
-	return int((passed + interval - 1) / interval)
+	return int((passed*time.Duration(g.settings.rate) + time.Second - 1) / time.Second)
 }
 
 // waitUntil answers false when the context ends first.
@@ -102,6 +98,17 @@ func (g *generator) waitUntil(ctx context.Context, due time.Time) bool {
 	return ctx.Err() == nil
 }
 
+// enter takes a place as soon as there is one; it answers false when the context
+// ends first.
+func enter(ctx context.Context, places chan<- struct{}) bool {
+	select {
+	case places <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // perform sends one request, and counts and judges its answer.
 func (g *generator) perform(ctx context.Context, t task, due time.Time) {
 	c := t.owner.begin(t, fmt.Sprintf("load-%s-%d", g.name, g.changes.Add(1)))
@@ -114,12 +121,12 @@ func (g *generator) perform(ctx context.Context, t task, due time.Time) {
 			return
 		}
 		why := whyNoAnswer(err)
-		g.results.end(c.operation, why, latency, false)
+		g.results.end(c.operation, why, never)
 		g.results.breaks(c.operation, why, c.owner.iamID)
 		return
 	}
 	broken := c.end(a)
-	g.results.end(c.operation, a.outcome(), latency, true)
+	g.results.end(c.operation, a.outcome(), latency)
 	if broken != "" {
 		g.results.breaks(c.operation, broken, fmt.Sprintf("%s: %s", c.owner.iamID, a.outcome()))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,7 +27,7 @@ func settingsOf(change func(*settings)) settings {
 	}
 	s := settings{
 		apiURL: "http://127.0.0.1:1", issuerURL: "http://127.0.0.1:2", rate: 100, duration: 5 * time.Second,
-		owners: 5, inFlight: 20, mix: shares, seed: 1,
+		owners: 5, inFlight: 20, mix: shares,
 	}
 	if change != nil {
 		change(&s)
@@ -55,6 +56,25 @@ func (f *fakeService) sent(s settings) []time.Duration {
 	return instants
 }
 
+func (f *fakeService) wantNoKeys(t *testing.T) {
+	t.Helper()
+	for iamID, ring := range f.rings {
+		if len(ring.keys) > 0 {
+			t.Errorf("%s has keys at the end", iamID)
+		}
+	}
+}
+
+// row is the line of the table that begins with these words, without its blanks.
+func (p played) row(begin string) string {
+	for line := range strings.Lines(p.out) {
+		if words := strings.Join(strings.Fields(line), " "); strings.HasPrefix(words, begin) {
+			return words
+		}
+	}
+	return ""
+}
+
 func TestAGoodServiceKeepsEveryPromise(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeService("")
@@ -76,11 +96,7 @@ func TestAGoodServiceKeepsEveryPromise(t *testing.T) {
 				t.Errorf("the output tells %q:\n%s", secret, p.out)
 			}
 		}
-		for iamID, ring := range f.rings {
-			if len(ring.keys) > 0 {
-				t.Errorf("%s has keys at the end", iamID)
-			}
-		}
+		f.wantNoKeys(t)
 	})
 }
 
@@ -166,6 +182,18 @@ func TestLostAnswersAreAskedForAgain(t *testing.T) {
 	}
 }
 
+// Refused at once, a third of the requests: they are no fast answers.
+func TestWhatIsNotAnsweredCountsAsSlowerThanAnyAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeService("")
+		f.loses = func(n int) (bool, bool) { return n%3 == 0, false }
+		p := play(t.Context(), f, settingsOf(func(s *settings) { s.mix = mix{create: 1} }))
+		if got := p.row("create all"); got != "create all 500 5.0 ms never never never" {
+			t.Errorf("%q:\n%s", got, p.out)
+		}
+	})
+}
+
 func TestRequestsBeginOnScheduleWhateverTheAnswersDo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := settingsOf(func(s *settings) { s.rate, s.duration, s.inFlight = 10, 3*time.Second, 100 })
@@ -186,7 +214,9 @@ func TestRequestsBeginOnScheduleWhateverTheAnswersDo(t *testing.T) {
 // were due in it, though only one of them was in flight.
 func TestAStallIsSeenInEveryRequestThatItHeldUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := settingsOf(func(s *settings) { s.rate, s.duration, s.inFlight, s.owners = 10, 4*time.Second, 1, 1 })
+		s := settingsOf(func(s *settings) {
+			s.rate, s.duration, s.inFlight, s.owners, s.mix = 10, 4*time.Second, 1, 1, mix{decide: 1}
+		})
 		f := newFakeService("")
 		f.takes = func(n int) time.Duration {
 			if n == s.owners+1+1 {
@@ -195,6 +225,9 @@ func TestAStallIsSeenInEveryRequestThatItHeldUp(t *testing.T) {
 			return 0
 		}
 		p := play(t.Context(), f, s)
+		if got := p.row("decide all"); got != "decide all 39 0.0 ms 1600 ms 1900 ms 1900 ms" {
+			t.Errorf("%q:\n%s", got, p.out)
+		}
 		for _, want := range []string{"40 in 4.0 s", "19 were begun more than 10.0 ms late, at most 1900 ms"} {
 			if !strings.Contains(p.out, want) {
 				t.Errorf("the output lacks %q:\n%s", want, p.out)
@@ -205,7 +238,7 @@ func TestAStallIsSeenInEveryRequestThatItHeldUp(t *testing.T) {
 
 func TestWhatHasNotBegunAtTheEndIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := settingsOf(func(s *settings) { s.rate, s.duration, s.inFlight, s.keep = 10, 3*time.Second, 1, true })
+		s := settingsOf(func(s *settings) { s.rate, s.duration, s.inFlight = 10, 3*time.Second, 1 })
 		f := newFakeService("")
 		f.takes = func(n int) time.Duration {
 			if n <= s.owners+1 {
@@ -222,7 +255,8 @@ func TestWhatHasNotBegunAtTheEndIsCounted(t *testing.T) {
 	})
 }
 
-func TestCtrlCStopsAtOnceAndStillPrintsTheSummary(t *testing.T) {
+// What hangs is broken off after a second.
+func TestCtrlCStopsTheLoadAndStillPrintsTheSummary(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := settingsOf(func(s *settings) { s.rate, s.inFlight = 10, 3 })
 		f := newFakeService("")
@@ -237,17 +271,41 @@ func TestCtrlCStopsAtOnceAndStillPrintsTheSummary(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer time.AfterFunc(2500*time.Millisecond, cancel).Stop()
 		p := play(ctx, f, s)
-		if p.status != statusInterrupted || p.took != 2500*time.Millisecond {
+		if p.status != statusInterrupted || p.took != 3500*time.Millisecond {
 			t.Errorf("status %d after %s:\n%s", p.status, p.took, p.out)
 		}
 		for _, want := range []string{
-			"25 in all\n", "10 in 2.5 s\n", "12 were due and never begun", "3 were broken off by Ctrl-C",
+			"25 in all\n", "10 in 3.5 s\n", "12 were due and never begun", "3 were broken off by Ctrl-C",
 			"Every answer was as promised.", "Deleting the keys",
 		} {
 			if !strings.Contains(p.out, want) {
 				t.Errorf("the output lacks %q:\n%s", want, p.out)
 			}
 		}
+		f.wantNoKeys(t)
+	})
+}
+
+// reader goes away after the first line.
+type reader struct{ lines int }
+
+func (r *reader) Write(text []byte) (int, error) {
+	if r.lines++; r.lines > 1 {
+		return 0, syscall.EPIPE
+	}
+	return len(text), nil
+}
+
+func TestALoadThatNobodyReadsStopsAndDeletesItsKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeService("")
+		w := world{out: &reader{}, transport: f, now: time.Now, random: func() string { return "ABCDEFGHIJKLMNOPQRSTUVWXYZ" }}
+		began := time.Now()
+		_, err := w.run(t.Context(), func() {}, settingsOf(func(s *settings) { s.duration = time.Hour }))
+		if took := time.Since(began); err != nil || took > time.Minute {
+			t.Errorf("it ended after %s: %v", took, err)
+		}
+		f.wantNoKeys(t)
 	})
 }
 
@@ -276,10 +334,19 @@ func TestNoLoadIsSentWithoutTokensThatAreGood(t *testing.T) {
 	})
 }
 
+func TestKeysWhoseCreationHadNoAnswerAreDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeService("")
+		f.loses = func(int) (bool, bool) { return true, false }
+		play(t.Context(), f, settingsOf(nil))
+		f.wantNoKeys(t)
+	})
+}
+
 func TestKeysThatCannotBeDeletedAreNamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := play(t.Context(), newFakeService("deletion"), settingsOf(nil))
-		if want := "The keys of 5 owner(s) whose id begins with IBMid-load-abcdefghij could not be deleted."; !strings.Contains(p.out, want) {
+		if want := "The keys of 5 owner(s) could not be deleted, IBMid-load-abcdefghij-1 among them."; !strings.Contains(p.out, want) {
 			t.Errorf("the output lacks %q:\n%s", want, p.out)
 		}
 	})

@@ -36,7 +36,12 @@ type world struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
+	signal.Ignore(syscall.SIGPIPE) // see output
 	s, err := parse(os.Args[1:])
 	if errors.Is(err, flag.ErrHelp) {
 		help(os.Stdout)
@@ -61,11 +66,28 @@ func newTransport(s settings) http.RoundTripper {
 	return transport
 }
 
+// output stops the load when nobody reads it any more, as in `make load | head`.
+// The keys are deleted nevertheless.
+type output struct {
+	io.Writer
+	stop func()
+}
+
+func (o output) Write(text []byte) (int, error) {
+	n, err := o.Writer.Write(text)
+	if err != nil {
+		o.stop()
+	}
+	return n, err
+}
+
 // run prepares the owners, sends the load, prints what came of it and deletes
 // the keys that it made; it answers the exit status. An error is a reason for
-// which there was no load. After the context's end, endOfNotice gives the next
-// Ctrl-C its usual effect.
+// which there was no load. The context's end, which is a Ctrl-C, stops the load;
+// after endOfNotice a Ctrl-C has its usual effect.
 func (w world) run(ctx context.Context, endOfNotice func(), s settings) (int, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	client := &http.Client{
 		Transport: w.transport,
 		Timeout:   requestTimeout,
@@ -77,7 +99,7 @@ func (w world) run(ctx context.Context, endOfNotice func(), s settings) (int, er
 		service:  &service{client: client, url: s.apiURL},
 		results:  newResults(),
 		now:      w.now,
-		out:      w.out,
+		out:      output{Writer: w.out, stop: stop},
 		name:     strings.ToLower(w.random()[:10]),
 	}
 	fmt.Fprintf(g.out, "Getting tokens of %d owner(s) and a job runner for %s\n", s.owners, s.apiURL)
@@ -87,29 +109,20 @@ func (w world) run(ctx context.Context, endOfNotice func(), s settings) (int, er
 		}
 		return statusFailed, err
 	}
-	fmt.Fprintf(g.out, "Sending %d requests/s for %s: %s; at most %d in flight\n", s.rate, s.duration, s.mix, s.inFlight)
-	return g.loadAndCleanUp(ctx, endOfNotice), nil
-}
-
-// loadAndCleanUp answers the exit status.
-func (g *generator) loadAndCleanUp(ctx context.Context, endOfNotice func()) int {
+	fmt.Fprintf(g.out, "Sending %d requests/s for %s, at most %d in flight: a create for each owner, then %s\n", s.rate, s.duration, s.inFlight, s.mix)
 	summary := g.load(ctx)
 	summary.print(g.out)
 
 	interrupted := ctx.Err() != nil
-	if interrupted {
-		endOfNotice()
-	}
-	if !g.settings.keep {
-		// Also after a Ctrl-C, because secrets cost money.
-		g.cleanUp(context.WithoutCancel(ctx), ctx)
-	}
+	endOfNotice()
+	// Also after a Ctrl-C, because secrets cost money.
+	g.cleanUp(context.WithoutCancel(ctx))
 	switch {
 	case len(summary.broken) > 0:
-		return statusFailed
+		return statusFailed, nil
 	case interrupted:
-		return statusInterrupted
+		return statusInterrupted, nil
 	default:
-		return 0
+		return 0, nil
 	}
 }

@@ -98,10 +98,9 @@ type task struct {
 	roll int
 }
 
-// newPlan makes one that draws the same for the same seed.
-func newPlan(seed uint64, m mix, owners []*owner) *plan {
-	source := rand.NewPCG(seed, seed)
-	return &plan{random: rand.New(source), mix: m, owners: owners} //nolint:gosec // who comes next is no secret
+// newPlan makes one that always draws the same, so that runs can be compared.
+func newPlan(m mix, owners []*owner) *plan {
+	return &plan{random: rand.New(rand.NewPCG(1, 1)), mix: m, owners: owners} //nolint:gosec // who comes next is no secret
 }
 
 func (p *plan) next() task {

@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -78,14 +78,10 @@ func (g *generator) checkDifferent() error {
 	return nil
 }
 
-// cleanUp deletes the owners' keys. A Ctrl-C ends it, also when one has ended
-// the load: then stopped is over already, and the process ends at once.
-func (g *generator) cleanUp(ctx, stopped context.Context) {
+// cleanUp deletes the owners' keys.
+func (g *generator) cleanUp(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, cleanUpTime)
 	defer cancel()
-	if stopped.Err() == nil {
-		defer context.AfterFunc(stopped, cancel)()
-	}
 	var owners []*owner
 	for _, o := range g.owners {
 		if o.mayHaveKeys() {
@@ -96,18 +92,20 @@ func (g *generator) cleanUp(ctx, stopped context.Context) {
 		return
 	}
 	fmt.Fprintf(g.out, "\nDeleting the keys of %d owner(s); Ctrl-C leaves the rest\n", len(owners))
-	var mu sync.Mutex
-	left := len(owners)
+	isDeleted := make([]bool, len(owners))
 	_ = each(ctx, len(owners), func(ctx context.Context, i int) error {
-		if a, err := g.service.deleteAll(ctx, owners[i]); err == nil && a.status == http.StatusOK {
-			mu.Lock()
-			left--
-			mu.Unlock()
-		}
-		return ctx.Err()
+		a, err := g.service.deleteAll(ctx, owners[i])
+		isDeleted[i] = err == nil && a.status == http.StatusOK
+		return nil
 	})
-	if left > 0 {
-		fmt.Fprintf(g.out, "The keys of %d owner(s) whose id begins with IBMid-load-%s could not be deleted.\n", left, g.name)
+	var left []string
+	for i, o := range owners {
+		if !isDeleted[i] {
+			left = append(left, o.iamID)
+		}
+	}
+	if len(left) > 0 {
+		fmt.Fprintf(g.out, "The keys of %d owner(s) could not be deleted, %s among them.\n", len(left), shown(left[0]))
 	}
 }
 
@@ -121,27 +119,17 @@ func (o *owner) mayHaveKeys() bool {
 func each(ctx context.Context, n int, call func(context.Context, int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	indexes := make(chan int)
+	var next atomic.Int64
 	var group sync.WaitGroup
 	for range min(n, atOnce) {
 		group.Go(func() {
-			for i := range indexes {
-				if err := call(ctx, i); err != nil {
+			for i := next.Add(1) - 1; i < int64(n) && ctx.Err() == nil; i = next.Add(1) - 1 {
+				if err := call(ctx, int(i)); err != nil {
 					cancel(err)
 				}
 			}
 		})
 	}
-	for i := range n {
-		select {
-		case indexes <- i:
-		case <-ctx.Done():
-		}
-	}
-	close(indexes)
 	group.Wait()
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
-		return cause
-	}
-	return ctx.Err()
+	return context.Cause(ctx)
 }

@@ -1,13 +1,19 @@
 package main
 
 import (
+	"math"
 	"slices"
 	"sync"
 	"time"
 )
 
-// late is from when on a request is counted as begun late.
-const late = 10 * time.Millisecond
+const (
+	// late is from when on a request is counted as begun late.
+	late = 10 * time.Millisecond
+	// never is the latency of a request without an answer. A connection that is
+	// refused at once must not pass for a fast answer.
+	never time.Duration = math.MaxInt64
+)
 
 // results collects what came of the requests.
 type results struct {
@@ -33,6 +39,7 @@ type promise struct {
 
 // breach is how often that happened, and one case of it.
 type breach struct {
+	promise
 	count   int
 	example string
 }
@@ -53,15 +60,14 @@ func (r *results) start(lateness time.Duration) {
 	r.latest = max(r.latest, lateness)
 }
 
-// end counts what came of a request. Not being answered at all is not as
-// promised.
-func (r *results) end(o operation, outcome string, latency time.Duration, wasAnswered bool) {
+// end counts what came of a request.
+func (r *results) end(o operation, outcome string, latency time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if wasAnswered {
-		r.answered++
-	} else {
+	if latency == never {
 		r.lost++
+	} else {
+		r.answered++
 	}
 	if r.answers[o] == nil {
 		r.answers[o] = map[string][]time.Duration{}
@@ -81,7 +87,7 @@ func (r *results) breaks(o operation, what, example string) {
 	defer r.mu.Unlock()
 	kind := promise{operation: o, what: what}
 	if r.broken[kind] == nil {
-		r.broken[kind] = &breach{example: example}
+		r.broken[kind] = &breach{promise: kind, example: example}
 	}
 	r.broken[kind].count++
 }

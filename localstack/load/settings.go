@@ -9,36 +9,33 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
 	"strings"
 	"time"
+
+	"github.com/userapikey/service/localstack/deployed"
 )
 
 // Bounds of a load.
 const (
 	maxRate     = 5000
-	maxDuration = 10 * time.Minute
+	maxDuration = 10 * time.Minute // less than an owner waits for an eleventh key
 	maxOwners   = 5000
 	maxInFlight = 2000
 )
 
-const defaultEnvFile = "build/local.env"
-
 // settings are a load's, as the person at the keyboard gave them.
 type settings struct {
 	apiURL       string
-	issuerURL    string
+	issuerURL    string // "" when there is a tokenCommand
 	tokenCommand string
 	rate         int // requests per second
 	duration     time.Duration
 	owners       int
 	inFlight     int
 	mix          mix
-	seed         uint64
-	keep         bool
 }
 
-const explanation = `load drives a deployment of the user API key service with requests at a steady
+const explanation = `load sends requests to a deployment of the user API key service at a steady
 rate, and checks every answer.
 
 Requests begin on schedule, whether or not earlier ones were answered, and each
@@ -52,7 +49,7 @@ present the Active key's credential, 2 name the owner, and 1 presents the
 credential of a key that was rotated away, once there is one. An owner may make
 10 keys at once and then one every 15 minutes; so more creates and rotations
 than 10 for each owner are answered 409 active_key_exists and 429
-rotation_rate_exceeded, as promised. More owners (OWNERS) make more keys.
+rotation_rate_exceeded, as promised. More owners make more keys.
 
 Status 1: an answer was not as promised. Among others: an old credential is
 allowed though its rotation had been answered before the question was asked; an
@@ -65,19 +62,16 @@ Status 130: stopped by Ctrl-C. The summary is printed nevertheless.
 
 At the end all keys of the owners are deleted, and their secrets with them.
 
-Another deployment, such as one on AWS, needs the address of its API (the
-stack's output ApiUrl) and tokens of its issuer:
-
-  go run ./localstack/load -api-url https://….amazonaws.com/live -owners 5 \
-      -token-command './token-of-test-user "$LOAD_ROLE" "$LOAD_OWNER"'
-
-The command is run by sh, once for each owner and once for the job runner, and
-prints a bearer token. Its environment says whose: LOAD_ROLE is Administrator or
-JobRunner, LOAD_OWNER the number of the owner (1, 2, …; 0 for the job runner).
-The owners must be different users, for tests only: their keys are deleted at
-the end. The job runner must be of their account, or a PlatformJobRunner. Tokens
-have to be good for TIME and a minute. Keep in mind that Secrets Manager takes
-50 writes a second in a region, of which a create needs one and a rotation
+The file of a deployment on AWS has the address of its API (the stack's output
+ApiUrl) as API_URL=https://….amazonaws.com/live, and no AWS_ENDPOINT_URL. Its
+issuer gives no tokens to load; -token-command says how to get them. sh runs the
+command once for each owner and once for the job runner, and it prints a bearer
+token. Its environment says whose: LOAD_ROLE is Administrator or JobRunner,
+LOAD_OWNER the number of the owner (1, 2, …; 0 for the job runner). The owners
+must be different users, for tests only: their keys are deleted at the end. The
+job runner must be of their account, or a PlatformJobRunner. Tokens have to be
+good for the time of the load and a minute. Keep in mind that Secrets Manager
+takes 50 writes a second in a region, of which a create needs one and a rotation
 three, and that every request is billed.
 
 Flags:
@@ -92,20 +86,21 @@ type commandLine struct {
 }
 
 func newCommandLine() *commandLine {
-	c := &commandLine{flags: flag.NewFlagSet("load", flag.ContinueOnError)}
+	c := &commandLine{flags: flag.NewFlagSet("load", flag.ContinueOnError), settings: settings{duration: 30 * time.Second}}
 	f, s := c.flags, &c.settings
 	f.SetOutput(io.Discard)
-	f.StringVar(&c.envFile, "env", defaultEnvFile, "`file` with API_URL and ISSUER_URL of a deployment")
-	f.StringVar(&s.apiURL, "api-url", "", "`URL` of the API, instead of the file's; plain http on this machine only")
-	f.StringVar(&s.issuerURL, "issuer", "", "`URL` of an issuer that signs what it is asked to sign, as the local one does, instead of the file's")
-	f.StringVar(&s.tokenCommand, "token-command", "", "shell `command` that prints a token, for real issuers")
+	f.StringVar(&c.envFile, "env", "build/local.env", "`file` that describes the deployment")
+	f.StringVar(&s.tokenCommand, "token-command", "", "shell `command` that prints a token")
 	f.IntVar(&s.rate, "rate", 50, fmt.Sprintf("`requests` per second, at most %d", maxRate))
-	f.DurationVar(&s.duration, "time", 30*time.Second, fmt.Sprintf("`how long`, such as 90s; at most %s", maxDuration))
+	f.Func("time", fmt.Sprintf("`how long`, such as 90s; at most %s (default %s)", maxDuration, s.duration), func(text string) (err error) {
+		if s.duration, err = time.ParseDuration(text); err != nil {
+			return errors.New("say how long with its unit, such as 30s or 2m")
+		}
+		return nil
+	})
 	f.IntVar(&s.owners, "owners", 100, fmt.Sprintf("`number` of owners, at most %d", maxOwners))
 	f.IntVar(&s.inFlight, "in-flight", 64, fmt.Sprintf("`number` of requests that may be in flight at once, at most %d", maxInFlight))
 	f.StringVar(&c.mix, "mix", defaultMix, "`shares` of the operations")
-	f.Uint64Var(&s.seed, "seed", 1, "the same `number` draws the same operations and owners")
-	f.BoolVar(&s.keep, "keep", false, "leave the owners' keys at the end")
 	return c
 }
 
@@ -135,13 +130,8 @@ func parse(arguments []string) (settings, error) {
 	if err != nil {
 		return settings{}, fmt.Errorf("%w (-help explains)", err)
 	}
-	if err := s.addAddresses(c.envFile); err != nil {
-		return settings{}, err
-	}
-	if err := s.checkAddresses(); err != nil {
-		return settings{}, err
-	}
-	return s, nil
+	err = s.addAddresses(c.envFile)
+	return s, err
 }
 
 func (s *settings) checkBounds() error {
@@ -161,49 +151,39 @@ func (s *settings) checkBounds() error {
 	return nil
 }
 
-// addAddresses takes from the file what no flag says, and needs no file when
-// nothing is missing. The file's issuer is for the file's API only.
 func (s *settings) addAddresses(envFile string) error {
-	if s.apiURL != "" {
-		return nil
-	}
-	content, err := os.ReadFile(envFile)
+	env, err := deployed.ReadEnv(envFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("no local stack is running (there is no %s); start it with `make up` or `make run`, or name an API with -api-url", envFile)
+		return fmt.Errorf("there is no %s, so no local stack is running: start it with `make up` or `make run` (ENV= names the file of another deployment)", envFile)
 	}
 	if err != nil {
 		return err
 	}
-	for line := range strings.Lines(string(content)) {
-		switch name, value, _ := strings.Cut(strings.TrimSpace(line), "="); {
-		case name == "API_URL":
-			s.apiURL = value
-		case name == "ISSUER_URL" && s.issuerURL == "":
-			s.issuerURL = value
-		}
-	}
+	s.apiURL = strings.TrimRight(env["API_URL"], "/")
 	if s.apiURL == "" {
 		return fmt.Errorf("%s has no API_URL", envFile)
 	}
-	return nil
+	if err := checkAddress(s.apiURL); err != nil {
+		return err
+	}
+	if s.tokenCommand != "" {
+		return nil
+	}
+	s.issuerURL = env["ISSUER_URL"]
+	if env["AWS_ENDPOINT_URL"] == "" || s.issuerURL == "" {
+		return fmt.Errorf("%s describes no local stack, whose issuer signs what it is asked to sign; say with -token-command how to get tokens (-help explains)", envFile)
+	}
+	return checkAddress(s.issuerURL)
 }
 
-func (s *settings) checkAddresses() error {
-	s.apiURL = strings.TrimRight(s.apiURL, "/")
-	if s.tokenCommand == "" && s.issuerURL == "" {
-		return errors.New("nothing says where tokens come from; name a -token-command or an -issuer")
+// checkAddress refuses an address to which no token may be sent.
+func checkAddress(address string) error {
+	parsed, err := url.Parse(address)
+	if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
+		return fmt.Errorf("%q is not the address of a server", address)
 	}
-	for _, address := range []string{s.apiURL, s.issuerURL} {
-		if address == "" {
-			continue
-		}
-		parsed, err := url.Parse(address)
-		if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
-			return fmt.Errorf("%q is not the address of a server", address)
-		}
-		if parsed.Scheme == "http" && !isLoopback(parsed.Hostname()) {
-			return fmt.Errorf("%s is another machine, and tokens must not go there without encryption: use https", address)
-		}
+	if parsed.Scheme == "http" && !isLoopback(parsed.Hostname()) {
+		return fmt.Errorf("%s is another machine, and tokens must not go there without encryption: use https", address)
 	}
 	return nil
 }

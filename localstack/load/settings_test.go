@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,9 +20,9 @@ func envFile(t *testing.T, content string) string {
 	return path
 }
 
-const local = "API_URL=http://127.0.0.1:1/live\nTABLE_NAME=t\nISSUER_URL=http://127.0.0.1:2\n"
+const local = "API_URL=http://127.0.0.1:1/live/\nAWS_ENDPOINT_URL=http://127.0.0.1:1\nISSUER_URL=http://127.0.0.1:2\n"
 
-func TestTheRunningStackIsTheDefault(t *testing.T) {
+func TestTheFileSaysWhereTheDeploymentIs(t *testing.T) {
 	s, err := parse([]string{"-env", envFile(t, local), "-rate", "200", "-time", "90s"})
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +42,7 @@ func TestWhatIsRefusedBeforeAnythingIsSent(t *testing.T) {
 		"rate of none":        {[]string{"-rate", "0"}, "-rate is 0, and must be between 1 and 5000"},
 		"rate too high":       {[]string{"-rate", "5001"}, "-rate is 5001"},
 		"time too long":       {[]string{"-time", "10m1s"}, "-time is 10m1s, and must be between 1s and 10m0s"},
-		"time without a unit": {[]string{"-time", "30"}, "-help explains"},
+		"time without a unit": {[]string{"-time", "30"}, "say how long with its unit, such as 30s"},
 		"no owners":           {[]string{"-owners", "0"}, "-owners is 0"},
 		"too much in flight":  {[]string{"-in-flight", "2001"}, "-in-flight is 2001"},
 		"unknown operation":   {[]string{"-mix", "decide=1,delete=1"}, "an operation other than"},
@@ -49,10 +50,11 @@ func TestWhatIsRefusedBeforeAnythingIsSent(t *testing.T) {
 		"share twice":         {[]string{"-mix", "decide=1,decide=2"}, "two shares"},
 		"share of no number":  {[]string{"-mix", "decide"}, "not of the form"},
 		"unknown argument":    {[]string{"more"}, `"more" is not understood`},
-		"no tokens":           {[]string{"-api-url", "https://api.example.com/live"}, "nothing says where tokens come from"},
-		"no server":           {[]string{"-api-url", "api.example.com", "-token-command", "x"}, "not the address of a server"},
-		"unencrypted":         {[]string{"-api-url", "http://api.example.com", "-token-command", "x"}, "use https"},
-		"unencrypted issuer":  {[]string{"-api-url", "https://api.example.com", "-issuer", "http://10.0.0.1"}, "use https"},
+		"no server":           {[]string{"-env", envFile(t, "API_URL=api.example.com"), "-token-command", "x"}, "not the address of a server"},
+		"unencrypted":         {[]string{"-env", envFile(t, "API_URL=http://api.example.com"), "-token-command", "x"}, "use https"},
+		"unencrypted issuer": {
+			[]string{"-env", envFile(t, "API_URL=https://a.example\nAWS_ENDPOINT_URL=https://b.example\nISSUER_URL=http://10.0.0.1")}, "use https",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := parse(c.arguments); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -62,13 +64,14 @@ func TestWhatIsRefusedBeforeAnythingIsSent(t *testing.T) {
 	}
 }
 
-// The local issuer's tokens are worth nothing elsewhere, and must not be asked for.
-func TestTheFilesIssuerIsForTheFilesAPIOnly(t *testing.T) {
-	_, err := parse([]string{"-env", envFile(t, local), "-api-url", "https://api.example.com/live"})
-	if err == nil || !strings.Contains(err.Error(), "where tokens come from") {
+// A real issuer is not asked to sign what load makes up.
+func TestADeploymentOnAWSNeedsATokenCommand(t *testing.T) {
+	onAWS := []string{"-env", envFile(t, "API_URL=https://api.example.com/live\nISSUER_URL=https://issuer.example.com\n")}
+	if _, err := parse(onAWS); err == nil || !strings.Contains(err.Error(), "-token-command") {
 		t.Errorf("got %v", err)
 	}
-	if s, err := parse([]string{"-api-url", "https://api.example.com/live/", "-token-command", "x"}); err != nil || s.apiURL != "https://api.example.com/live" {
+	s, err := parse(append(onAWS, "-token-command", "x"))
+	if err != nil || s.apiURL != "https://api.example.com/live" || s.tokenCommand != "x" || s.issuerURL != "" {
 		t.Errorf("got %+v, %v", s, err)
 	}
 }
@@ -105,18 +108,33 @@ func TestMixIsDrawnByItsShares(t *testing.T) {
 	}
 }
 
-func TestTheSameSeedDrawsTheSame(t *testing.T) {
-	owners := func() []*owner { return []*owner{{iamID: "1"}, {iamID: "2"}, {iamID: "3"}} }
-	draw := func(seed uint64) (drawn []string) {
-		p := newPlan(seed, mix{decide: 1, rotate: 1}, owners())
+func TestEveryRunDrawsTheSame(t *testing.T) {
+	draw := func() (drawn []string) {
+		p := newPlan(mix{decide: 1, rotate: 1}, []*owner{{iamID: "1"}, {iamID: "2"}, {iamID: "3"}})
 		for range 50 {
 			next := p.next()
 			drawn = append(drawn, string(next.operation)+next.owner.iamID)
 		}
 		return drawn
 	}
-	if first, again, other := draw(1), draw(1), draw(2); strings.Join(first, "") != strings.Join(again, "") || strings.Join(first, "") == strings.Join(other, "") {
-		t.Errorf("%v\n%v\n%v", first, again, other)
+	if first, again := draw(), draw(); !slices.Equal(first, again) {
+		t.Errorf("%v\n%v", first, again)
+	}
+}
+
+// A rate that does not divide a second still makes as many requests as it says.
+func TestAllThatIsDueIsCounted(t *testing.T) {
+	for _, c := range []struct {
+		rate   int
+		passed time.Duration
+		want   int
+	}{
+		{3, 10 * time.Minute, 1800}, {3000, time.Second, 3000}, {maxRate, maxDuration, 3_000_000}, {10, 0, 0}, {10, 1, 1}, {10, 100*time.Millisecond + 1, 2},
+	} {
+		g := &generator{settings: settings{rate: c.rate}}
+		if got := g.dueBefore(c.passed); got != c.want {
+			t.Errorf("%d a second for %s: %d, want %d", c.rate, c.passed, got, c.want)
+		}
 	}
 }
 
@@ -140,7 +158,7 @@ func TestPercentilesAreNearestRanks(t *testing.T) {
 func TestLatenciesAreShownReadably(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0.0 ms", 1234 * time.Microsecond: "1.2 ms", 99_949 * time.Microsecond: "99.9 ms", 99_950 * time.Microsecond: "100 ms",
-		9999 * time.Millisecond: "9999 ms", 12345 * time.Millisecond: "12.3 s",
+		9999 * time.Millisecond: "9999 ms", 12345 * time.Millisecond: "12.3 s", never: "never",
 	} {
 		if got := milliseconds(d); got != want {
 			t.Errorf("%s: %q, want %q", d, got, want)

@@ -15,7 +15,7 @@ type summary struct {
 	offered  int           // requests that were due
 	took     time.Duration // to the end, or to the last answer when that came later
 	rows     []row
-	broken   []brokenPromise
+	broken   []breach
 	*results
 }
 
@@ -24,11 +24,6 @@ type row struct {
 	operation operation
 	outcome   string // "" for all of the operation
 	latencies []time.Duration
-}
-
-type brokenPromise struct {
-	promise
-	breach
 }
 
 func (r *results) summarize(s settings, offered int, took time.Duration) summary {
@@ -49,10 +44,10 @@ func (r *results) summarize(s settings, offered int, took time.Duration) summary
 		slices.Sort(all.latencies)
 		sum.rows = append(append(sum.rows, all), rows...)
 	}
-	for kind, breach := range r.broken {
-		sum.broken = append(sum.broken, brokenPromise{promise: kind, breach: *breach})
+	for _, b := range r.broken {
+		sum.broken = append(sum.broken, *b)
 	}
-	slices.SortFunc(sum.broken, func(a, b brokenPromise) int {
+	slices.SortFunc(sum.broken, func(a, b breach) int {
 		return cmp.Or(cmp.Compare(b.count, a.count), cmp.Compare(a.operation, b.operation), cmp.Compare(a.what, b.what))
 	})
 	return sum
@@ -119,6 +114,8 @@ func shownPercentile(ordered []time.Duration, percent int) string {
 func milliseconds(d time.Duration) string {
 	ms := float64(d) / float64(time.Millisecond)
 	switch {
+	case d == never:
+		return "never"
 	case ms < 99.95:
 		return fmt.Sprintf("%.1f ms", ms)
 	case ms < 9_999.5:

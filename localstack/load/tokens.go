@@ -3,14 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os/exec"
 	"strconv"
 	"strings"
+
+	"github.com/userapikey/service/localstack/deployed"
 )
 
 // person is somebody whose token is wanted.
@@ -27,33 +27,7 @@ type tokenSource func(context.Context, person) (string, error)
 // fromIssuer asks an issuer that signs what it is asked to sign.
 func fromIssuer(client *http.Client, issuerURL string) tokenSource {
 	return func(ctx context.Context, p person) (string, error) {
-		claims, err := json.Marshal(map[string]any{
-			"iam_id":             p.iamID,
-			"account":            map[string]string{"bss": p.accountID},
-			"preferred_username": "load@example.com",
-			"roles":              []string{p.role},
-		})
-		if err != nil {
-			return "", err
-		}
-		request, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(issuerURL, "/")+"/token", bytes.NewReader(claims))
-		if err != nil {
-			return "", err
-		}
-		request.Header.Set("Content-Type", "application/json")
-		response, err := client.Do(request)
-		if err != nil {
-			return "", fmt.Errorf("no token: %w", err)
-		}
-		defer func() { _ = response.Body.Close() }()
-		var answer struct {
-			Token string `json:"access_token"`
-		}
-		err = json.NewDecoder(io.LimitReader(response.Body, maxAnswerBytes)).Decode(&answer)
-		if err != nil || answer.Token == "" {
-			return "", fmt.Errorf("no token: the issuer %s answered %s", issuerURL, response.Status)
-		}
-		return answer.Token, nil
+		return deployed.Token(ctx, client, issuerURL, deployed.Claims(p.accountID, p.iamID, "load@example.com", p.role))
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/userapikey/service/localstack/deployed"
 )
 
 // requestTimeout is above what API Gateway waits for a function (29 s).
@@ -61,15 +63,9 @@ func run(out io.Writer, envFile string, startedAt float64) error {
 func suffix() string { return strings.ToLower(rand.Text()[:10]) }
 
 func readEnv(path string) (map[string]string, error) {
-	content, err := os.ReadFile(path)
+	env, err := deployed.ReadEnv(path)
 	if err != nil {
 		return nil, fmt.Errorf("the local stack is not running (%w)", err)
-	}
-	env := map[string]string{}
-	for line := range strings.Lines(string(content)) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
-			env[name] = value
-		}
 	}
 	for _, name := range []string{"API_URL", "ISSUER_URL"} {
 		if env[name] == "" {
