@@ -16,7 +16,7 @@ export GO
 
 test: build-local ## run every test: units, properties, contracts, then end to end on a stack of its own
 	@echo "== the local stack's scripts"
-	@$(PYTHON) -B -m unittest discover -s localstack -p '*_test.py'
+	@$(PYTHON) -B localstack/python_environment.py -m unittest discover -s localstack -p '*_test.py'
 	@exec $(PYTHON) tools/run_tests.py $(MODULES)
 
 fuzz: have-go ## run each fuzz test for FUZZTIME

@@ -1,4 +1,7 @@
-"""The virtual environment that MiniStack and the deployment run in."""
+"""The virtual environment that MiniStack and the deployment run in.
+
+  python3 localstack/python_environment.py ARGUMENT...   runs its Python with them
+"""
 
 import fcntl
 import hashlib
@@ -107,3 +110,11 @@ def _run(command):
             "The Python packages of the local stack could not be installed; "
             "is the package index within reach?\n%s" % last
         )
+
+
+if __name__ == "__main__":
+    try:
+        own_python = ensure(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    except Failure as failure:
+        sys.exit(str(failure))
+    os.execve(own_python, [own_python, "-B", *sys.argv[1:]], local_env())
