@@ -12,12 +12,15 @@ GOVULNDB ?=
 # For the scripts in tools/.
 export GO
 
-.PHONY: test fuzz lint vulncheck drift
+.PHONY: test prove fuzz lint vulncheck drift
 
 test: build-local ## run every test: units, properties, contracts, then end to end on a stack of its own
 	@echo "== the local stack's scripts"
 	@$(PYTHON) -B localstack/python_environment.py -m unittest discover -s localstack -p '*_test.py'
 	@exec $(PYTHON) tools/run_tests.py $(MODULES)
+
+prove: build-local ## run the proofs (proof/) in their long form: thousands of concurrent histories
+	@exec $(PYTHON) tools/run_tests.py --prove
 
 fuzz: have-go ## run each fuzz test for FUZZTIME
 	@for module in $(MODULES); do \

@@ -11,16 +11,22 @@ import (
 	"github.com/userapikey/service/functions/servicetest"
 )
 
+// BrokenStores are stores that the checks must find wanting, by what is wrong
+// with them.
+var BrokenStores = map[string]func(servicetest.Backend) servicetest.Backend{
+	"that caches reads":  func(b servicetest.Backend) servicetest.Backend { return CachingReads(b, 3) },
+	"without conditions": WithoutConditions,
+}
+
 // CachingReads is the backend with a table whose reads of one item are answered
-// from a cache, so many times before it is read anew. Every check of reads must
-// catch it.
+// from a cache, so many times before it is read anew.
 func CachingReads(b servicetest.Backend, times int) servicetest.Backend {
 	b.Table = &cache{next: b.Table, times: times, kept: map[string]*cached{}}
 	return b
 }
 
 // WithoutConditions is the backend with a table that writes whatever it is
-// told, whoever else has written. Every check of changes must catch it.
+// told, whoever else has written.
 func WithoutConditions(b servicetest.Backend) servicetest.Backend {
 	b.Table = unconditional{b.Table}
 	return b

@@ -3,6 +3,7 @@ package proof_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"sync"
 	"testing"
 
@@ -11,17 +12,31 @@ import (
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/awstest"
 	"github.com/userapikey/service/shared/store/storetest"
+	"github.com/userapikey/service/shared/vault/vaulttest"
 )
 
 func TestFaultMatrix(t *testing.T) { proof.Matrix(t, servicetest.InMemory, true) }
 
-func TestLinearizable(t *testing.T) { proof.Linearizable(t, servicetest.InMemory, 200, true) }
+func TestFaultMatrixOnASecretsManagerLikeEmulators(t *testing.T) {
+	proof.Matrix(t, func() servicetest.Backend {
+		b := servicetest.InMemory()
+		secrets := vaulttest.NewEngine()
+		secrets.LikeEmulators = true
+		b.Secrets = secrets
+		return b
+	}, true)
+}
+
+func TestLinearizable(t *testing.T) {
+	histories := 200
+	if os.Getenv("PROOF") == "full" { // make prove
+		histories = 5000
+	}
+	proof.Linearizable(t, servicetest.InMemory, histories, true)
+}
 
 func TestCheckerCatchesBrokenStores(t *testing.T) {
-	for name, broken := range map[string]func(servicetest.Backend) servicetest.Backend{
-		"caching reads":      func(b servicetest.Backend) servicetest.Backend { return proof.CachingReads(b, 3) },
-		"without conditions": proof.WithoutConditions,
-	} {
+	for name, broken := range proof.BrokenStores {
 		t.Run(name, func(t *testing.T) {
 			failures, summary := proof.Unexplained(t, servicetest.InMemory, broken, 50, true)
 			t.Logf("proof: linearizability: of a store %s: %d of %s unexplained", name, len(failures), summary)

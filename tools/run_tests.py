@@ -1,6 +1,7 @@
 """Runs every test: of each module named on the command line, then end to end on a local stack of its own.
 
   python3 tools/run_tests.py MODULE...
+  python3 tools/run_tests.py --prove     the long form of the proofs instead, without the race detector
 
 Failures are shown when they happen, and everything is counted at the end.
 """
@@ -35,22 +36,41 @@ def main(modules):
             signal.signal(number, stop)
     # A stack that somebody else started is not the one to test.
     env = {name: value for name, value in os.environ.items() if name != "LOCAL_ENV"}
-    flags = [*race_flag(env), "-shuffle=on", "-timeout=5m"]
     parts = []
     try:
-        for module in modules:
-            parts.append(Part("unit" if module == "." else "unit, " + module))
-            run_tests(parts[-1], module, [*flags, "./..."], env)
-        parts.append(Part("end to end"))
-        with local_stack(parts[-1]) as settings:
-            if settings is not None:
-                run_tests(parts[-1], ".", [*flags, "-count=1", E2E], {**env, **settings})
+        if modules == ["--prove"]:
+            prove(parts, {**env, "PROOF": "full"})
+        else:
+            test(parts, modules, env)
     except Stopped as stopped:
         print("Stopped; what has run until now:")
         return 128 + stopped.args[0]
     finally:
         summarize(parts)
     return 1 if any(part.failed for part in parts) else 0
+
+
+def test(parts, modules, env):
+    flags = [*race_flag(env), "-shuffle=on", "-timeout=5m"]
+    for module in modules:
+        parts.append(Part("unit" if module == "." else "unit, " + module))
+        run_tests(parts[-1], module, [*flags, "./..."], env)
+    run_on_stack(parts, "end to end", flags, env)
+
+
+def prove(parts, env):
+    flags = ["-shuffle=on", "-timeout=30m"]
+    parts.append(Part("proofs"))
+    run_tests(parts[-1], ".", [*flags, "-count=1", "./proof"], env)
+    run_on_stack(parts, "proofs on the stack", [*flags, "-run=OnTheEmulator"], env)
+
+
+def run_on_stack(parts, name, flags, env):
+    parts.append(Part(name))
+    with local_stack(parts[-1]) as settings:
+        if settings is not None:
+            # Tests that run side by side wait for the stack most of the time, not for a processor.
+            run_tests(parts[-1], ".", [*flags, "-count=1", "-parallel=64", E2E], {**env, **settings})
 
 
 def race_flag(env):

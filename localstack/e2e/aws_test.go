@@ -20,8 +20,8 @@ import (
 )
 
 // callAWS sends a signed request to an API of the emulator's that the product
-// links no client of.
-func callAWS(t *testing.T, service, method, path, contentType, body string) (*http.Response, []byte) {
+// links no client of. Headers come in pairs.
+func callAWS(t *testing.T, service, method, path, contentType, body string, headers ...string) (*http.Response, []byte) {
 	t.Helper()
 	config := awsclient.Config(getenv, service)
 	call, err := http.NewRequestWithContext(t.Context(), method, stack["AWS_ENDPOINT_URL"]+path, strings.NewReader(body))
@@ -29,6 +29,9 @@ func callAWS(t *testing.T, service, method, path, contentType, body string) (*ht
 		t.Fatal(err)
 	}
 	call.Header.Set("Content-Type", contentType)
+	for i := 0; i < len(headers); i += 2 {
+		call.Header.Set(headers[i], headers[i+1])
+	}
 	credentials, err := config.Credentials.Retrieve(t.Context())
 	if err != nil {
 		t.Fatal(err)

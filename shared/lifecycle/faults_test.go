@@ -125,7 +125,7 @@ func TestLostAnswerOfACommitIsHarmlessWithAnIdempotencyKey(t *testing.T) {
 // then meets its own secret.
 func TestCreateAdoptsItsOwnSecretAfterALostAnswer(t *testing.T) {
 	w := newWorld(t)
-	w.secrets.OwnVersionIDs = true
+	w.secrets.LikeEmulators = true
 	w.secrets.Transport.SetFault(awstest.On("CreateSecret", awstest.Once(awstest.LoseAnswer)))
 	w.create()
 	w.checkSecret()

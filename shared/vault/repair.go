@@ -78,20 +78,24 @@ func (v *Vault) labels(ctx context.Context, arn string) (map[string][]string, er
 	return out.VersionIdsToStages, nil
 }
 
-// repairCurrent moves AWSCURRENT to the Active key's version, naming the
-// version that has it. A lost swap counts as moved: read again.
+// repairCurrent moves AWSCURRENT to the Active key's version, naming the version
+// that has it. (On AWS some version always does; an emulator may lose it.) A lost
+// swap counts as moved: read again.
 func (v *Vault) repairCurrent(ctx context.Context, ring apikey.Ring, labels map[string][]string) (moved bool, err error) {
+	holder := ""
 	for version, stages := range labels {
-		if version == ring.Active.VersionID || !slices.Contains(stages, stageCurrent) {
-			continue
+		if slices.Contains(stages, stageCurrent) {
+			holder = version
 		}
-		err := v.moveCurrent(ctx, ring.SecretARN, version, ring.Active.VersionID)
-		if isLostSwap(err) {
-			err = nil
-		}
-		return true, err
 	}
-	return false, nil
+	if holder == ring.Active.VersionID {
+		return false, nil
+	}
+	err = v.moveCurrent(ctx, ring.SecretARN, holder, ring.Active.VersionID)
+	if isLostSwap(err) {
+		err = nil
+	}
+	return true, err
 }
 
 // repairLabels drops every label that has done its work.

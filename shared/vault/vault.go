@@ -143,13 +143,18 @@ func (v *Vault) Credential(ctx context.Context, arn string, key apikey.Key) (api
 	return credential, nil
 }
 
+// moveCurrent moves AWSCURRENT between versions; from "" puts it where no version
+// has it.
 func (v *Vault) moveCurrent(ctx context.Context, arn, from, to string) error {
-	_, err := v.client.UpdateSecretVersionStage(ctx, &secretsmanager.UpdateSecretVersionStageInput{
-		SecretId:            &arn,
-		VersionStage:        aws.String(stageCurrent),
-		RemoveFromVersionId: &from,
-		MoveToVersionId:     &to,
-	})
+	move := &secretsmanager.UpdateSecretVersionStageInput{
+		SecretId:        &arn,
+		VersionStage:    aws.String(stageCurrent),
+		MoveToVersionId: &to,
+	}
+	if from != "" {
+		move.RemoveFromVersionId = &from
+	}
+	_, err := v.client.UpdateSecretVersionStage(ctx, move)
 	return err
 }
 

@@ -33,9 +33,10 @@ const (
 type Engine struct {
 	// Transport leads to the engine; it counts calls and injects faults.
 	Transport *awstest.Transport
-	// OwnVersionIDs makes CreateSecret choose version ids and forget client
-	// tokens, as some emulators do.
-	OwnVersionIDs bool
+	// LikeEmulators departs from AWS as some emulators do: CreateSecret chooses
+	// version ids and forgets client tokens, and PutSecretValue with a used one
+	// writes the version anew, without the labels that it had.
+	LikeEmulators bool
 
 	mu      sync.Mutex
 	secrets map[string]*secret // by ARN
@@ -147,7 +148,7 @@ func (e *Engine) answer(target string, q request) (any, *refusal) {
 	}
 	switch operation {
 	case "PutSecretValue":
-		return s.put(arn, q)
+		return s.put(arn, q, e.LikeEmulators)
 	case "UpdateSecretVersionStage":
 		return s.moveLabel(arn, q)
 	case "DescribeSecret":
@@ -174,7 +175,7 @@ func (e *Engine) find(id string) (string, *secret) {
 func (e *Engine) create(q request) (any, *refusal) {
 	arn, existing := e.find(q.Name)
 	if existing != nil {
-		if !e.OwnVersionIDs && existing.values[q.ClientRequestToken] == q.SecretString {
+		if !e.LikeEmulators && existing.values[q.ClientRequestToken] == q.SecretString {
 			return map[string]any{"ARN": arn, "Name": q.Name, "VersionId": q.ClientRequestToken}, nil
 		}
 		return nil, refuse("ResourceExistsException", "A resource with the ID you requested already exists.")
@@ -182,7 +183,7 @@ func (e *Engine) create(q request) (any, *refusal) {
 	e.made++
 	arn = fmt.Sprintf("arn:aws:secretsmanager:us-east-1:000000000000:secret:%s-%06d", q.Name, e.made)
 	version := q.ClientRequestToken
-	if e.OwnVersionIDs {
+	if e.LikeEmulators {
 		version = fmt.Sprintf("00000000-0000-4000-8000-%012d", e.made)
 	}
 	e.secrets[arn] = &secret{
@@ -193,15 +194,16 @@ func (e *Engine) create(q request) (any, *refusal) {
 	return map[string]any{"ARN": arn, "Name": q.Name, "VersionId": version}, nil
 }
 
-func (s *secret) put(arn string, q request) (any, *refusal) {
+func (s *secret) put(arn string, q request, anew bool) (any, *refusal) {
 	answer := map[string]any{"ARN": arn, "Name": s.name, "VersionId": q.ClientRequestToken, "VersionStages": q.VersionStages}
-	if value, ok := s.values[q.ClientRequestToken]; ok {
+	if value, used := s.values[q.ClientRequestToken]; used && !anew {
 		if value != q.SecretString {
 			return nil, refuse("ResourceExistsException", "You can't modify an existing version.")
 		}
 		return answer, nil
 	}
 	labels := maps.Clone(s.labels)
+	maps.DeleteFunc(labels, func(_, version string) bool { return version == q.ClientRequestToken })
 	for _, label := range q.VersionStages {
 		labels[label] = q.ClientRequestToken
 	}

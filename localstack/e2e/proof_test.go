@@ -1,0 +1,104 @@
+package e2e
+
+import (
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/userapikey/service/functions/servicetest"
+	"github.com/userapikey/service/proof"
+)
+
+// emulated is the deployed table and the emulator's Secrets Manager, beneath
+// functions in this process, where calls can be failed.
+func emulated() servicetest.Backend {
+	return servicetest.Backend{
+		Table: emulator, Secrets: emulator, Getenv: getenv, TableName: stack["TABLE_NAME"], SecretPrefix: "user-api-key/proof",
+	}
+}
+
+// emulator keeps as many connections as cases run at once.
+var emulator = &http.Transport{MaxIdleConnsPerHost: 64}
+
+func TestFaultMatrixOnTheEmulator(t *testing.T) { proof.Matrix(t, emulated, false) }
+
+func TestLinearizableOnTheEmulator(t *testing.T) {
+	histories := 20
+	if os.Getenv("PROOF") == "full" { // make prove
+		histories = 200
+	}
+	proof.Linearizable(t, emulated, histories, false)
+}
+
+func TestCheckerCatchesBrokenStoresOnTheEmulator(t *testing.T) {
+	for name, broken := range proof.BrokenStores {
+		failures, summary := proof.Unexplained(t, emulated, broken, 10, false)
+		t.Logf("proof: linearizability: of a store %s: %d of %s unexplained", name, len(failures), summary)
+		if len(failures) == 0 {
+			t.Errorf("%s: the checker found nothing wrong", name)
+		}
+	}
+}
+
+func TestZeroStaleOnTheEmulator(t *testing.T) {
+	ada := newUser(t, "Administrator")
+	runner := newUser(t, "JobRunner")
+	api := proof.API{URL: stack["API_URL"], Administrator: ada.token, JobRunner: runner.token}
+	if stale := proof.ZeroStale(t, api, api, func() {}); stale > 0 {
+		t.Errorf("%d decisions were stale", stale)
+	}
+}
+
+// What the deployed functions logged and wrote, and all that they answered but
+// for the answers that show a credential, in a life with everything that
+// clients do wrong.
+func TestNoCredentialIsToldByTheDeployedFunctions(t *testing.T) {
+	ada, runner := newUser(t, "Administrator"), newUser(t, "JobRunner")
+	created := ada.create("Idempotency-Key", "key-1").want(t, 201)
+	ada.create("Idempotency-Key", "key-1").want(t, 201)
+	rotated := ada.rotate().want(t, 201)
+	texts := map[string]string{}
+	for _, credential := range []string{created.Credential, rotated.Credential} {
+		texts["decision"] += runner.authorize(credential).body + runner.authorize(credential[:97]).body
+		for _, body := range []string{
+			`{"` + credential + `":1}`, `{"jobId":"` + credential + `"}`, `{"jobId":"x","trigger":"` + credential + `"}`, `"` + credential, credential,
+		} {
+			texts["refusal"] += runner.call("POST", "/v1/job-authorizations", body).want(t, 400).body
+			answer, _ := invoke(t, `{"jobType":"`+credential+`"}`)
+			texts["failed invocation"] += answer.body
+		}
+		texts["refusal"] += ada.call("DELETE", "/v1/user-api-keys/"+credential, "").want(t, 404).body
+		texts["refusal"] += ada.call("GET", "/v1/user-api-keys?"+credential+"=1", "").want(t, 400).body
+		texts["refusal"] += ada.rotate("If-Match", credential).want(t, 400).body
+	}
+	texts["view"] = ada.view().body + ada.history("").body
+	texts["deletion"] = ada.deleteAll().want(t, 200).body
+	for name, function := range stack {
+		if strings.HasSuffix(name, "_FUNCTION") {
+			texts["log of "+function] = logOf(t, function)
+		}
+	}
+	var err error
+	if texts["table"], err = proof.Items(t.Context(), emulated(), ada.owner); err != nil {
+		t.Fatal(err)
+	}
+	for place, text := range texts {
+		if len(text) < 100 {
+			t.Errorf("there is too little to search in: %s: %q", place, text)
+		}
+	}
+	for _, credential := range []string{created.Credential, rotated.Credential} {
+		if err := proof.Search(credential, texts); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// logOf is the end of a function's log.
+func logOf(t *testing.T, function string) string {
+	t.Helper()
+	_, content := callAWS(t, "logs", http.MethodPost, "/", "application/x-amz-json-1.1",
+		`{"logGroupName":"/aws/lambda/`+function+`"}`, "X-Amz-Target", "Logs_20140328.FilterLogEvents")
+	return string(content)
+}
