@@ -7,10 +7,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/pb33f/go-yaml"
 
+	"github.com/userapikey/service/functions/servicetest"
 	"github.com/userapikey/service/shared/httpapi"
 )
 
@@ -70,6 +72,27 @@ func loadTemplateRoutes(t *testing.T) map[string][]string {
 		t.Fatalf("template.yaml cannot be used: %v", err)
 	}
 	return routes
+}
+
+// What is proved within the functions' time is proved within the deployed one.
+func TestProofsHaveTheTimeOfTheTemplate(t *testing.T) {
+	text, err := os.ReadFile("../template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var template struct {
+		Globals struct {
+			Function struct {
+				Timeout int `yaml:"Timeout"`
+			} `yaml:"Function"`
+		} `yaml:"Globals"`
+	}
+	if err := yaml.Unmarshal(text, &template); err != nil {
+		t.Fatal(err)
+	}
+	if deployed := time.Duration(template.Globals.Function.Timeout) * time.Second; deployed != servicetest.FunctionTimeout {
+		t.Errorf("template.yaml says %s, the proofs %s", deployed, servicetest.FunctionTimeout)
+	}
 }
 
 func TestRoutesOfTheContractAreThoseOfTheCode(t *testing.T) {

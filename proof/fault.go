@@ -128,7 +128,7 @@ type injection struct {
 // onService is the injection for the calls of one service.
 func (i *injection) onService(service string) awstest.Fault {
 	return func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-		hit, dead := i.meets(remoteCall{service, call.Operation}, call.Context)
+		hit, dead := i.meets(call.Context, remoteCall{service, call.Operation})
 		switch {
 		case dead:
 			return nil, errDead
@@ -141,7 +141,7 @@ func (i *injection) onService(service string) awstest.Fault {
 }
 
 // meets counts the call and tells whether it goes wrong.
-func (i *injection) meets(call remoteCall, ctx context.Context) (hit, dead bool) {
+func (i *injection) meets(ctx context.Context, call remoteCall) (hit, dead bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	deadline, bounded := ctx.Deadline()

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -71,7 +72,7 @@ func Unexplained(
 	next := atomic.Uint64{}
 	for range 4 {
 		group.Go(func() {
-			for seed := next.Add(1); seed <= uint64(histories); seed = next.Add(1) { //nolint:gosec // a small number
+			for seed := next.Add(1); seed <= uint64(histories); seed = next.Add(1) {
 				run(seed)
 			}
 		})
@@ -138,7 +139,7 @@ func record(t *testing.T, backend servicetest.Backend, broken func(servicetest.B
 
 // source draws the same numbers for the same history each time.
 func source(seed uint64, number int) *rand.Rand {
-	return rand.New(rand.NewPCG(seed, uint64(number))) //nolint:gosec // not a secret, and never negative
+	return rand.New(rand.NewPCG(seed, uint64(number)))
 }
 
 // unreliable fails one call of twelve and, in virtual time, makes every call
@@ -295,9 +296,10 @@ func (h *history) check() error {
 	if porcupine.CheckOperations(model, h.operations) {
 		return nil
 	}
-	text := "the model cannot explain it:"
+	var text strings.Builder
+	text.WriteString("the model cannot explain it:")
 	for _, o := range h.operations {
-		text += fmt.Sprintf("\n  %d–%d client %d: %s", o.Call, o.Return, o.ClientId, model.DescribeOperation(o.Input, o.Output))
+		fmt.Fprintf(&text, "\n  %d–%d client %d: %s", o.Call, o.Return, o.ClientId, model.DescribeOperation(o.Input, o.Output))
 	}
-	return errors.New(text)
+	return errors.New(text.String())
 }

@@ -70,6 +70,11 @@ func operations() []operation {
 			},
 		},
 		{
+			name: "history", given: (*scene).hasRotated, status: http.StatusOK,
+			ask:   func(s *scene) servicetest.Answer { return s.send("GET", "/v1/user-api-keys/history", "") },
+			right: func(_ *scene, a servicetest.Answer) bool { return len(a.Changes) == 2 && a.Changes[0].Revision == 2 },
+		},
+		{
 			name: "decision by credential", given: (*scene).hasRotated, status: http.StatusOK,
 			ask:   func(s *scene) servicetest.Answer { return s.decide(s.issued[1].Credential) },
 			right: isAllowed,

@@ -62,7 +62,7 @@ def wrong_links():
             inner = path.removeprefix(MODULE)
             if path in UNWANTED.get(function, []):
                 reason = "it must not"
-            elif path == "testing" or inner != path and path.endswith("test"):
+            elif path == "testing" or inner == "proof" or inner != path and path.endswith("test"):
                 reason = "which is for tests"
             elif inner.startswith("localstack/"):
                 reason = "which is for this machine only"

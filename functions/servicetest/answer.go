@@ -21,6 +21,7 @@ type Answer struct {
 	Deleted    []Key
 	Allowed    bool
 	Reason     string
+	Changes    []struct{ Revision int64 }
 	// Rotated is the key that a rotation phased out, PhasedOut those that a view
 	// shows: both are phasedOut in the answer.
 	Rotated   Key   `json:"-"`

@@ -17,6 +17,7 @@ func Token(owner apikey.Owner, role apikey.Role) string {
 // callers are whoever they say that they are.
 type callers struct{}
 
+// Principal is whom the token names.
 func (callers) Principal(_ context.Context, authorization string) (apikey.Principal, error) {
 	parts := strings.Split(strings.TrimPrefix(authorization, "Bearer "), "/")
 	if len(parts) != 3 {

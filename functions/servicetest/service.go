@@ -12,6 +12,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -90,6 +91,7 @@ func (b Backend) Start() *Process {
 	authorizeJob := authorizer.New(callers{}, p.Keys.Rings, log).Handle
 	p.functions = map[string]any{
 		"GET /v1/user-api-keys":            viewKeys,
+		"GET /v1/user-api-keys/history":    viewKeys,
 		"POST /v1/user-api-keys":           createKey,
 		"POST /v1/user-api-keys/rotation":  rotateKey,
 		"DELETE /v1/user-api-keys":         deleteKeys,
@@ -162,13 +164,13 @@ func (p *Process) keep(a Answer) Answer {
 func (p *Process) Told() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	told := p.logged.String()
+	texts := []string{p.logged.String()}
 	for _, a := range p.answers {
 		if a.Credential == "" {
-			told += a.Text + "\n"
+			texts = append(texts, a.Text)
 		}
 	}
-	return told
+	return strings.Join(texts, "\n")
 }
 
 // invoke invokes a function as Lambda does: with a time limit, and one event at a
