@@ -18,6 +18,8 @@ var base62Value = func() (table [256]byte) {
 	return table
 }()
 
+func isBase62(c byte) bool { return base62Value[c] != 0xff }
+
 // block62Width is the width of 32 bytes in base62: 62^43 is just over 2^256.
 const block62Width = 43
 

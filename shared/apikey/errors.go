@@ -30,6 +30,14 @@ const (
 	CodeRevisionMismatch Code = "revision_mismatch"
 	// CodeIdempotencyKeyReused means: the Idempotency-Key was used for another operation.
 	CodeIdempotencyKeyReused Code = "idempotency_key_reused"
+	// CodeKeyNotActive refuses to pin a schedule: the key is not Active.
+	CodeKeyNotActive Code = "key_not_active"
+	// CodeScheduleNotFound means: the caller has no such schedule.
+	CodeScheduleNotFound Code = "schedule_not_found"
+	// CodeTooManySchedules refuses to bind another one: MaxSchedules are bound.
+	CodeTooManySchedules Code = "too_many_schedules"
+	// CodeRunNotFound means: the caller knows of no such run.
+	CodeRunNotFound Code = "run_not_found"
 	// CodeConflict means: other changes of this owner kept winning; try again.
 	CodeConflict Code = "conflict"
 	// CodeUnavailable means: something this depends on cannot be reached. The
@@ -50,6 +58,7 @@ func Codes() []Code {
 	return []Code{
 		CodeActiveKeyExists, CodeOwnerSuspended, CodeNoActiveKey, CodeTooManyPhasedOutKeys,
 		CodeKeyActive, CodeKeyNotFound, CodeRotationRateExceeded, CodeRevisionMismatch,
+		CodeKeyNotActive, CodeScheduleNotFound, CodeTooManySchedules, CodeRunNotFound,
 		CodeIdempotencyKeyReused, CodeConflict, CodeUnavailable, CodeInvalidRequest,
 		CodeUnauthenticated, CodeRoleRequired, CodeInternal,
 	}
@@ -102,6 +111,15 @@ func refuse(code Code, detail string) *Error { return &Error{Code: code, Detail:
 // KeyNotFound is the error for a key that the caller does not have, whether it
 // is another owner's or nobody's.
 func KeyNotFound() *Error { return refuse(CodeKeyNotFound, "There is no such key.") }
+
+// ScheduleNotFound is the error for a schedule that the caller does not have.
+func ScheduleNotFound() *Error { return refuse(CodeScheduleNotFound, "There is no such schedule.") }
+
+// RunNotFound is the error for a run that is unknown, ended, or not the caller's
+// business.
+func RunNotFound() *Error {
+	return refuse(CodeRunNotFound, "There is no such run: it was never recorded, has ended, or is another account's.")
+}
 
 // Invalid is the error for a request field of the wrong form. A field can have
 // an empty name, which is shown in quotes.

@@ -5,12 +5,15 @@ import "time"
 // EventType is the kind of a change; it is the detail-type of the announcement.
 type EventType string
 
-// The changes of keys.
+// The changes of keys, and of the schedules that are bound to them.
 const (
 	EventCreated    EventType = "User API Key Created"
 	EventRotated    EventType = "User API Key Rotated"
 	EventDeleted    EventType = "User API Key Deleted"
 	EventAllDeleted EventType = "User API Key All Deleted"
+
+	EventScheduleBound   EventType = "User API Key Schedule Bound"
+	EventScheduleUnbound EventType = "User API Key Schedule Unbound"
 )
 
 // Event is one committed change of a ring: the history and the announcement at
@@ -33,4 +36,10 @@ type Event struct {
 	// SecretARN is the owner's secret before a deletion of all keys and after
 	// any other change, so that whoever finishes the change knows it.
 	SecretARN string
+	// Schedules are those that the change bound, or unbound.
+	Schedules []Schedule
+	// AffectedSchedules and AffectedRuns are what a change of keys hits: job
+	// schedules, and how many running operations.
+	AffectedSchedules AffectedSchedules
+	AffectedRuns      int
 }

@@ -42,6 +42,8 @@ type Key struct {
 	// VersionID is the version of the owner's secret that holds the credential,
 	// as Secrets Manager named it.
 	VersionID string
+	// PinnedCount is how many job schedules are pinned to the key.
+	PinnedCount int
 }
 
 // DeletedKey is what a ring remembers of a deleted key, so that a late use is

@@ -72,17 +72,19 @@ type Locator [16]byte
 // Locator is the first 16 bytes of SHA-256 over account id and IAM id, each
 // preceded by its length (8 bytes, big endian) so that no two owners can be
 // made to share one by moving characters between the parts.
-func (o Owner) Locator() Locator {
+func (o Owner) Locator() Locator { return Locator(hashOf(o.AccountID, o.IAMID)) }
+
+// hashOf is the first 16 bytes of SHA-256 over texts, each preceded by its
+// length.
+func hashOf(texts ...string) [16]byte {
 	h := sha256.New()
-	for _, part := range []string{o.AccountID, o.IAMID} {
+	for _, text := range texts {
 		var length [8]byte
-		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
+		binary.BigEndian.PutUint64(length[:], uint64(len(text)))
 		h.Write(length[:])
-		h.Write([]byte(part))
+		h.Write([]byte(text))
 	}
-	var l Locator
-	copy(l[:], h.Sum(nil))
-	return l
+	return [16]byte(h.Sum(nil))
 }
 
 // String is the locator in 32 lower-case hexadecimal digits.

@@ -28,6 +28,8 @@ type Ring struct {
 	// Deleted are the keys deleted last, oldest first.
 	Deleted   []DeletedKey
 	Allowance Allowance
+	// ScheduleCount is how many job schedules are bound.
+	ScheduleCount int
 	// Suspended means that the owner was off-boarded and gets no new key.
 	Suspended bool
 	// SecretARN is the secret that holds the credentials; "" when there are no keys.
@@ -212,7 +214,7 @@ func (r *Ring) remember(now time.Time, keys ...Key) {
 func (r Ring) event(c Command, kind EventType, keys ...Key) Event {
 	keys = slices.Clone(keys)
 	for i := range keys {
-		keys[i].Digest = Digest{}
+		keys[i].Digest, keys[i].PinnedCount = Digest{}, 0
 	}
 	return Event{
 		Type:          kind,

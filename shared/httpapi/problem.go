@@ -47,6 +47,10 @@ func statusOf(code apikey.Code) (status int, title string) {
 		return http.StatusForbidden, "Owner suspended"
 	case apikey.CodeKeyNotFound:
 		return http.StatusNotFound, "Key not found"
+	case apikey.CodeScheduleNotFound:
+		return http.StatusNotFound, "Schedule not found"
+	case apikey.CodeRunNotFound:
+		return http.StatusNotFound, "Run not found"
 	case CodeNotFound:
 		return http.StatusNotFound, "Not found"
 	case CodeMethodNotAllowed:
@@ -59,6 +63,10 @@ func statusOf(code apikey.Code) (status int, title string) {
 		return http.StatusConflict, "Too many Phased out keys"
 	case apikey.CodeKeyActive:
 		return http.StatusConflict, "Key is Active"
+	case apikey.CodeKeyNotActive:
+		return http.StatusConflict, "Key is not Active"
+	case apikey.CodeTooManySchedules:
+		return http.StatusConflict, "Too many schedules"
 	case apikey.CodeConflict:
 		return http.StatusConflict, "Conflict"
 	case apikey.CodeRevisionMismatch:

@@ -1,11 +1,16 @@
 package jobauth
 
-import "github.com/userapikey/service/shared/apikey"
+import (
+	"time"
+
+	"github.com/userapikey/service/shared/apikey"
+)
 
 // Reason tells why a job may run, or why not.
 type Reason string
 
-// The reasons of a decision. Only KeyActive allows.
+// The reasons of a decision. Of a request, only KeyActive allows; of a renewal,
+// KeyPhasedOut allows as well.
 const (
 	KeyActive Reason = "key_active"
 	// CredentialMalformed: the text is no credential; it was mistyped or cut off.
@@ -19,10 +24,21 @@ const (
 	KeyDeleted Reason = "key_deleted"
 	// NoActiveKey: the owner has none. Another account's owner answers the same.
 	NoActiveKey Reason = "no_active_key"
+	// ScheduleUnknown: no such schedule. A forged, a malformed and a foreign
+	// reference answer the same.
+	ScheduleUnknown Reason = "schedule_unknown"
+	// ScheduleKeyPhasedOut: the key that the schedule is pinned to was rotated
+	// away; the schedule waits to be bound again.
+	ScheduleKeyPhasedOut Reason = "schedule_key_phased_out"
+	// ScheduleKeyDeleted: the key that the schedule is pinned to was deleted.
+	ScheduleKeyDeleted Reason = "schedule_key_deleted"
 )
 
 // Reasons lists every reason, for tables that must be complete.
-var Reasons = []Reason{KeyActive, CredentialMalformed, KeyUnknown, KeyPhasedOut, KeyDeleted, NoActiveKey}
+var Reasons = []Reason{
+	KeyActive, CredentialMalformed, KeyUnknown, KeyPhasedOut, KeyDeleted, NoActiveKey,
+	ScheduleUnknown, ScheduleKeyPhasedOut, ScheduleKeyDeleted,
+}
 
 // Decision is the answer to a request. What is unknown or not the caller's
 // business is left out.
@@ -36,6 +52,14 @@ type Decision struct {
 	Owner *apikey.Owner
 	// Secret is where the credential is kept; set when allowed.
 	Secret *SecretRef
+	// Run is the running operation that was recorded or renewed.
+	Run *RunLease
+}
+
+// RunLease is a run's reference, and until when it may go on unless renewed.
+type RunLease struct {
+	Ref       apikey.RunRef
+	ExpiresAt time.Time
 }
 
 // SecretRef names a version of a secret.
@@ -46,10 +70,11 @@ type SecretRef struct {
 
 // Question is a request of the right form, by a known caller.
 type Question struct {
+	Request
 	caller     Caller
 	credential apikey.Credential
-	owner      *OwnerRef
-	// refused is the reason that needs no ring; "" when one is needed.
+	schedule   apikey.ScheduleRef
+	// refused is the reason that needs no facts; "" when they are needed.
 	refused Reason
 }
 
@@ -58,48 +83,106 @@ func (r Request) Prepare(caller Caller) (Question, error) {
 	if err := r.validate(); err != nil {
 		return Question{}, err
 	}
-	q := Question{caller: caller, owner: r.Owner}
-	if r.Owner != nil {
+	q := Question{Request: r, caller: caller}
+	var err error
+	switch {
+	case r.Owner != nil:
 		if !caller.mayAskAbout(r.Owner.AccountID) {
 			q.refused = NoActiveKey
 		}
-		return q, nil
+	case r.ScheduleRef != nil:
+		if q.schedule, err = apikey.ParseScheduleRef(*r.ScheduleRef); err != nil {
+			q.refused = ScheduleUnknown
+		}
+	default:
+		if q.credential, err = apikey.ParseCredential(*r.Credential); err != nil {
+			q.refused = CredentialMalformed
+		}
 	}
-	credential, err := apikey.ParseCredential(*r.Credential)
-	if err != nil {
-		q.refused = CredentialMalformed
-	}
-	q.credential = credential
 	return q, nil
 }
 
-// Locator tells which ring to read for the decision, as it is when the question
-// is asked. There is none to read for a question that is refused by its form.
-func (q Question) Locator() (locator apikey.Locator, needed bool) {
+// Needs is what must be read for a decision, as it is when the question is asked.
+type Needs struct {
+	// Ring is the ring's locator.
+	Ring apikey.Locator
+	// ScheduleID is the schedule to read in the ring's partition; "" is none.
+	ScheduleID string
+}
+
+// Needs tells what to read. There is nothing to read for a question that is
+// refused by its form.
+func (q Question) Needs() (needs Needs, any bool) {
 	switch {
 	case q.refused != "":
-		return apikey.Locator{}, false
-	case q.owner != nil:
-		return apikey.Owner{AccountID: q.owner.AccountID, IAMID: q.owner.IAMID}.Locator(), true
+		return Needs{}, false
+	case q.Owner != nil:
+		return Needs{Ring: apikey.Owner{AccountID: q.Owner.AccountID, IAMID: q.Owner.IAMID}.Locator()}, true
+	case q.ScheduleRef != nil:
+		return Needs{Ring: q.schedule.Locator, ScheduleID: q.schedule.ID}, true
 	default:
-		return q.credential.Locator(), true
+		return Needs{Ring: q.credential.Locator()}, true
 	}
 }
 
-// Decide answers from the ring that Locator asked for; without one, from none.
-func (q Question) Decide(ring apikey.Ring) Decision {
+// Facts are what was read: the zero Ring when there is none, and no schedule
+// when there is none or none is needed.
+type Facts struct {
+	Ring     apikey.Ring
+	Schedule *apikey.Schedule
+}
+
+// Decide answers from the facts that Needs asked for; without needs, from none.
+// The run, unless nil, is to be recorded before the decision is answered.
+func (q Question) Decide(facts Facts, now time.Time) (Decision, *Run) {
+	decision := q.decide(facts)
+	run := q.run(decision, now)
+	if run != nil {
+		decision.Run = &RunLease{Ref: run.Ref(), ExpiresAt: run.LeaseExpiresAt}
+	}
+	return decision, run
+}
+
+func (q Question) decide(facts Facts) Decision {
+	ring := facts.Ring
 	switch {
 	case q.refused != "":
 		return Decision{Reason: q.refused}
-	case q.owner != nil && ring.Active == nil:
-		return Decision{Reason: NoActiveKey}
-	case q.owner != nil:
-		return allow(ring)
+	case q.Owner != nil:
+		return decideOwner(ring)
+	case q.ScheduleRef != nil:
+		if !q.caller.mayAskAbout(ring.Owner.AccountID) || facts.Schedule == nil {
+			return Decision{Reason: ScheduleUnknown}
+		}
+		return decideSchedule(ring, *facts.Schedule)
 	case !q.caller.mayAskAbout(ring.Owner.AccountID):
 		return Decision{Reason: KeyUnknown}
 	default:
 		return decideCredential(ring, q.credential)
 	}
+}
+
+func decideOwner(ring apikey.Ring) Decision {
+	if ring.Active == nil {
+		return Decision{Reason: NoActiveKey}
+	}
+	return allow(ring)
+}
+
+func decideSchedule(ring apikey.Ring, schedule apikey.Schedule) Decision {
+	refused := Decision{KeyID: schedule.KeyID, Owner: &ring.Owner}
+	switch ring.StateOf(schedule) {
+	case apikey.ScheduleReady:
+		return allow(ring)
+	case apikey.ScheduleKeyPhasedOut:
+		key, _ := ring.Key(schedule.KeyID)
+		refused.Reason, refused.KeyName = ScheduleKeyPhasedOut, key.Name
+	case apikey.ScheduleKeyDeleted:
+		refused.Reason = ScheduleKeyDeleted
+	case apikey.ScheduleWithoutActive:
+		refused.Reason = NoActiveKey
+	}
+	return refused
 }
 
 func decideCredential(ring apikey.Ring, credential apikey.Credential) Decision {

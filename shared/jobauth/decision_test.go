@@ -154,8 +154,8 @@ func TestNoRingIsReadForWhatFormAndCallerDecide(t *testing.T) {
 			if c.needed {
 				want = ada.Locator()
 			}
-			if locator, needed := question.Locator(); needed != c.needed || locator != want {
-				t.Errorf("needs %v: %t", locator, needed)
+			if needs, any := question.Needs(); any != c.needed || needs != (jobauth.Needs{Ring: want}) {
+				t.Errorf("needs %v: %t", needs, any)
 			}
 		})
 	}
@@ -169,8 +169,8 @@ func TestAnOwnersRingIsFoundByBothItsParts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if locator, _ := question.Locator(); locator != owner.Locator() {
-			t.Errorf("%+v is looked for at %v", owner, locator)
+		if needs, _ := question.Needs(); needs.Ring != owner.Locator() {
+			t.Errorf("%+v is looked for at %v", owner, needs.Ring)
 		}
 	}
 }

@@ -35,6 +35,12 @@ func byCredential(text string) jobauth.Request {
 	return r
 }
 
+func bySchedule(ref string) jobauth.Request {
+	r := request()
+	r.ScheduleRef = &ref
+	return r
+}
+
 func byOwner(accountID, iamID string) jobauth.Request {
 	r := request()
 	r.Owner = &jobauth.OwnerRef{AccountID: accountID, IAMID: iamID}
@@ -86,10 +92,11 @@ func decide(t rapid.TB, r jobauth.Request, caller jobauth.Caller, ring apikey.Ri
 	if err != nil {
 		t.Fatalf("%+v: %v", r, err)
 	}
-	if locator, needed := question.Locator(); !needed {
+	if needs, any := question.Needs(); !any {
 		ring = apikey.Ring{}
-	} else if locator != ada.Locator() {
-		t.Fatalf("asked for the ring %v, want ada's", locator)
+	} else if needs.Ring != ada.Locator() {
+		t.Fatalf("asked for the ring %v, want ada's", needs.Ring)
 	}
-	return question.Decide(ring)
+	decision, _ := question.Decide(jobauth.Facts{Ring: ring}, noon)
+	return decision
 }

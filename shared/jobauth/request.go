@@ -41,20 +41,28 @@ var (
 // Bounds of a request, in characters.
 const (
 	MaxJobIDLength   = 256
+	MaxRunIDLength   = 128
 	MaxServiceLength = 128
 )
 
-// Request asks whether a job may run. Exactly one of Credential and Owner names
-// the key.
+// Request asks whether a job may run. Exactly one of Credential, ScheduleRef and
+// Owner names the key.
 type Request struct {
-	JobID   string
-	JobType JobType
+	JobID string
+	// RunID, unless nil, has the run recorded as a running operation.
+	RunID *string
+	// LeaseSeconds is how long that run's lease is to last, 1 to 86,400; nil is
+	// DefaultLease.
+	LeaseSeconds *int64
+	JobType      JobType
 	// Service is the runtime service's name; required with RuntimeService and
 	// refused otherwise.
 	Service string
 	Trigger Trigger
 	// Credential is the API key that an ad hoc job was given, as text.
 	Credential *string
+	// ScheduleRef is the reference that a schedule got when it was bound.
+	ScheduleRef *string
 	// Owner asks for the owner's Active key.
 	Owner *OwnerRef
 }
@@ -82,25 +90,64 @@ func (r Request) validate() error {
 	if err := checkText("jobId", r.JobID, MaxJobIDLength); err != nil {
 		return err
 	}
+	if err := r.validateRun(); err != nil {
+		return err
+	}
 	if !slices.Contains(JobTypes, r.JobType) {
 		return apikey.Invalid("jobType", "must be one of "+list(JobTypes))
 	}
-	switch {
-	case r.JobType == RuntimeService:
-		if err := checkText("service", r.Service, MaxServiceLength); err != nil {
-			return err
-		}
-	case r.Service != "":
-		return apikey.Invalid("service", "goes with the jobType runtime_service only")
+	if err := CheckService(r.JobType, r.Service); err != nil {
+		return err
 	}
 	if !slices.Contains(Triggers, r.Trigger) {
 		return apikey.Invalid("trigger", "must be one of "+list(Triggers))
 	}
+	return r.validateNaming()
+}
+
+func (r Request) validateRun() error {
+	if r.RunID == nil {
+		if r.LeaseSeconds != nil {
+			return apikey.Invalid("leaseSeconds", "goes with a runId only")
+		}
+		return nil
+	}
+	if err := checkText("runId", *r.RunID, MaxRunIDLength); err != nil {
+		return err
+	}
+	_, err := ParseLease(r.LeaseSeconds)
+	return err
+}
+
+// CheckService tells what is wrong with the name of a runtime service: it is
+// needed with that type of job and refused with every other. Errors:
+// invalid_request.
+func CheckService(jobType JobType, service string) error {
 	switch {
-	case r.Credential == nil && r.Owner == nil:
-		return apikey.Invalid("credential", "or owner is missing: name the key in exactly one way")
-	case r.Credential != nil && r.Owner != nil:
-		return apikey.Invalid("owner", "and credential are both given: name the key in exactly one way")
+	case jobType == RuntimeService:
+		return checkText("service", service, MaxServiceLength)
+	case service != "":
+		return apikey.Invalid("service", "goes with the jobType runtime_service only")
+	}
+	return nil
+}
+
+func (r Request) validateNaming() error {
+	const once = ": name the key in exactly one way"
+	var given []string
+	for _, way := range []struct {
+		name  string
+		given bool
+	}{{"credential", r.Credential != nil}, {"scheduleRef", r.ScheduleRef != nil}, {"owner", r.Owner != nil}} {
+		if way.given {
+			given = append(given, way.name)
+		}
+	}
+	switch {
+	case len(given) == 0:
+		return apikey.Invalid("credential", "or scheduleRef or owner is missing"+once)
+	case len(given) > 1:
+		return apikey.Invalid(given[1], "is given beside "+given[0]+once)
 	case r.Owner != nil:
 		return r.Owner.validate()
 	}

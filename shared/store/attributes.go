@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/userapikey/service/shared/apikey"
 )
 
 // The codec of attributes is written out: a decision decodes one ring and does
@@ -27,6 +29,9 @@ func blob(b []byte) types.AttributeValue { return &types.AttributeValueMemberB{V
 
 // instant is an RFC 3339 text: people read items too.
 func instant(t time.Time) types.AttributeValue { return text(t.UTC().Format(time.RFC3339Nano)) }
+
+// milliseconds is an instant that DynamoDB is to compare: milliseconds since 1970.
+func milliseconds(t time.Time) types.AttributeValue { return number(t.UnixMilli()) }
 
 func nested(attributes item) types.AttributeValue {
 	return &types.AttributeValueMemberM{Value: attributes}
@@ -119,6 +124,16 @@ func (r reader) instant(name string) time.Time {
 		r.fail(name, err)
 	}
 	return t
+}
+
+func (r reader) milliseconds(name string) time.Time { return time.UnixMilli(r.number(name)).UTC() }
+
+func (r reader) uuid(name string) apikey.UUID {
+	id, err := apikey.ParseUUID(r.text(name))
+	if err != nil {
+		r.fail(name, err)
+	}
+	return id
 }
 
 // nested reads a map in the item; its errors are the item's.

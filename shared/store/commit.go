@@ -36,7 +36,10 @@ const (
 // rather than leave that to the SDK's retryer, because only the order of
 // answers tells what is known: a refusal after a lost answer proves nothing.
 func (s *Store) commit(ctx context.Context, next apikey.Ring, event apikey.Event, idempotency Idempotency) (outcome, error) {
-	input := s.transaction(next, event, idempotency)
+	input, err := s.transaction(next, event, idempotency)
+	if err != nil {
+		return refused, err
+	}
 	var lost error
 	for send := range maxSends {
 		if send > 0 {
@@ -80,7 +83,7 @@ func (s *Store) whoCommitted(ctx context.Context, event apikey.Event, cause erro
 // sendOnce takes the SDK's own retries out of one call.
 func sendOnce(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} }
 
-func (s *Store) transaction(next apikey.Ring, event apikey.Event, idempotency Idempotency) *dynamodb.TransactWriteItemsInput {
+func (s *Store) transaction(next apikey.Ring, event apikey.Event, idempotency Idempotency) (*dynamodb.TransactWriteItemsInput, error) {
 	locator := next.Owner.Locator()
 	announcement := with(eventKey(locator, event.Revision), encodeEvent(event), s.now().Add(EventTTL))
 	items := []types.TransactWriteItem{
@@ -96,7 +99,8 @@ func (s *Store) transaction(next apikey.Ring, event apikey.Event, idempotency Id
 			ExpressionAttributeValues: item{":now": number(s.now().Unix())},
 		}})
 	}
-	return &dynamodb.TransactWriteItemsInput{TransactItems: items, ClientRequestToken: &event.ID}
+	schedules, err := s.scheduleWrites(event)
+	return &dynamodb.TransactWriteItemsInput{TransactItems: append(items, schedules...), ClientRequestToken: &event.ID}, err
 }
 
 // putRing writes the ring on condition that it is still at the revision that

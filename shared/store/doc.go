@@ -4,8 +4,13 @@
 // An owner's partition is OWNER#<locator>. In it, RING is the ring, never
 // removed, so that revisions never restart; EVENT#<revision> is one change, the
 // outbox and the history at once; IDEMPOTENCY#<hash> is a finished create or
-// rotate. Every change is one TransactWriteItems of the ring, conditional on
-// its revision, the event, and the idempotency record.
+// rotate; SCHEDULE#<id> is a job schedule's binding. Every change is one
+// TransactWriteItems of the ring, conditional on its revision, the event, the
+// idempotency record, and the schedules that it binds or unbinds.
+//
+// RUN#<name> is a running operation with its lease, and USE is when each key was
+// last used. They are written on the way of a decision, outside of transactions,
+// so that no decision meets a conflict.
 //
 // Every read is strongly consistent and nothing is cached. Every expiry is
 // enforced here; the table's time to live only cleans up.

@@ -11,7 +11,13 @@ import (
 	"github.com/userapikey/service/shared/apikey"
 )
 
-const ringSK = "RING"
+// The sort keys of the items in an owner's partition.
+const (
+	ringSK         = "RING"
+	useSK          = "USE"
+	schedulePrefix = "SCHEDULE#"
+	runPrefix      = "RUN#"
+)
 
 func itemKey(l apikey.Locator, sk string) item {
 	return item{"pk": text(partition(l)), "sk": text(sk)}
@@ -49,6 +55,7 @@ func encodeRing(r apikey.Ring) item {
 	attributes["phasedOut"] = list(r.PhasedOut, encodeKey)
 	attributes["deleted"] = list(r.Deleted, encodeDeleted)
 	attributes["allowanceFullAt"] = instant(r.Allowance.FullAt)
+	attributes["scheduleCount"] = number(int64(r.ScheduleCount))
 	attributes["suspended"] = flag(r.Suspended)
 	attributes["lastCreatedAt"] = instant(r.LastCreatedAt)
 	if r.Active != nil {
@@ -68,6 +75,7 @@ func decodeRing(attributes item) (apikey.Ring, error) {
 		PhasedOut:     readList(r, "phasedOut", decodeKey),
 		Deleted:       readList(r, "deleted", decodeDeleted),
 		Allowance:     apikey.Allowance{FullAt: r.instant("allowanceFullAt")},
+		ScheduleCount: int(r.number("scheduleCount")),
 		Suspended:     r.flag("suspended"),
 		SecretARN:     r.optionalText("secretArn"),
 		LastCreatedAt: r.instant("lastCreatedAt"),
@@ -118,6 +126,9 @@ func encodeKey(k apikey.Key) item {
 	if !k.PhasedOutAt.IsZero() {
 		attributes["phasedOutAt"] = instant(k.PhasedOutAt)
 	}
+	if k.PinnedCount > 0 {
+		attributes["pinnedCount"] = number(int64(k.PinnedCount))
+	}
 	// The keys in an event have no digest.
 	if k.Digest != (apikey.Digest{}) {
 		attributes["digest"] = blob(k.Digest[:])
@@ -127,7 +138,7 @@ func encodeKey(k apikey.Key) item {
 
 func decodeKey(r reader) apikey.Key {
 	key := apikey.Key{
-		ID:        decodeID(r),
+		ID:        r.uuid("id"),
 		Name:      r.text("name"),
 		Status:    apikey.Status(r.text("status")),
 		CreatedAt: r.instant("createdAt"),
@@ -136,6 +147,9 @@ func decodeKey(r reader) apikey.Key {
 	}
 	if r.has("phasedOutAt") {
 		key.PhasedOutAt = r.instant("phasedOutAt")
+	}
+	if r.has("pinnedCount") {
+		key.PinnedCount = int(r.number("pinnedCount"))
 	}
 	if r.has("digest") {
 		key.Digest = decodeDigest(r)
@@ -154,19 +168,11 @@ func encodeDeleted(d apikey.DeletedKey) item {
 
 func decodeDeleted(r reader) apikey.DeletedKey {
 	return apikey.DeletedKey{
-		ID:        decodeID(r),
+		ID:        r.uuid("id"),
 		Digest:    decodeDigest(r),
 		VersionID: r.text("versionId"),
 		DeletedAt: r.instant("deletedAt"),
 	}
-}
-
-func decodeID(r reader) apikey.KeyID {
-	id, err := apikey.ParseUUID(r.text("id"))
-	if err != nil {
-		r.fail("id", err)
-	}
-	return id
 }
 
 func decodeDigest(r reader) (digest apikey.Digest) {
@@ -176,35 +182,6 @@ func decodeDigest(r reader) (digest apikey.Digest) {
 		return digest
 	}
 	return apikey.Digest(b)
-}
-
-func encodeEvent(e apikey.Event) item {
-	return item{
-		"id":            text(e.ID),
-		"type":          text(string(e.Type)),
-		"owner":         nested(encodeOwner(e.Owner)),
-		"revision":      number(e.Revision),
-		"occurredAt":    instant(e.OccurredAt),
-		"actor":         nested(encodeActor(e.Actor)),
-		"correlationId": text(e.CorrelationID),
-		"keys":          list(e.Keys, encodeKey),
-		"secretArn":     text(e.SecretARN),
-	}
-}
-
-func decodeEvent(r reader) (apikey.Event, error) {
-	event := apikey.Event{
-		ID:            r.text("id"),
-		Type:          apikey.EventType(r.text("type")),
-		Owner:         decodeOwner(r.nested("owner")),
-		Revision:      r.number("revision"),
-		OccurredAt:    r.instant("occurredAt"),
-		Actor:         decodeActor(r.nested("actor")),
-		CorrelationID: r.text("correlationId"),
-		Keys:          readList(r, "keys", decodeKey),
-		SecretARN:     r.text("secretArn"),
-	}
-	return event, *r.err
 }
 
 // idempotencyRecord is a finished create or rotate.

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -37,6 +36,7 @@ type Engine struct {
 	previous  map[string]item
 	tokens    map[string]string
 	pageBytes int
+	batchSize int
 }
 
 // NewEngine makes an engine with an empty table.
@@ -82,6 +82,12 @@ func (e *Engine) RoundTrip(r *http.Request) (*http.Response, error) {
 		result, refusal = e.transactGetItems(body)
 	case "TransactWriteItems":
 		result, refusal = e.transactWriteItems(body)
+	case "BatchGetItem":
+		result, refusal = e.batchGetItem(body)
+	case "UpdateItem":
+		result, refusal = e.updateItem(body)
+	case "DeleteItem":
+		result, refusal = e.deleteItem(body)
 	case "Query":
 		result, refusal = e.query(body)
 	default:
@@ -97,6 +103,8 @@ type refusal struct {
 	Type                string               `json:"__type"`
 	Message             string               `json:"message"`
 	CancellationReasons []cancellationReason `json:"CancellationReasons,omitempty"`
+	// Item is the item that a condition did not hold for, when it was asked for.
+	Item item `json:"Item,omitempty"`
 }
 
 type cancellationReason struct {
@@ -134,86 +142,6 @@ func (e *Engine) get(request getRequest, source map[string]item) (any, *refusal)
 	}
 	if found, ok := source[key]; ok {
 		return map[string]any{"Item": found}, nil
-	}
-	return map[string]any{}, nil
-}
-
-func (e *Engine) transactGetItems(body []byte) (any, *refusal) {
-	var request struct {
-		TransactItems []struct{ Get getRequest }
-	}
-	if err := decode(body, &request); err != nil {
-		return nil, err
-	}
-	responses := make([]any, len(request.TransactItems))
-	for i, action := range request.TransactItems {
-		response, err := e.get(action.Get, e.items)
-		if err != nil {
-			return nil, err
-		}
-		responses[i] = response
-	}
-	return map[string]any{"Responses": responses}, nil
-}
-
-type putRequest struct {
-	TableName                 string
-	Item                      item
-	ConditionExpression       string
-	ExpressionAttributeValues map[string]value
-}
-
-func (e *Engine) transactWriteItems(body []byte) (any, *refusal) {
-	var request struct {
-		ClientRequestToken string
-		TransactItems      []struct{ Put *putRequest }
-	}
-	if err := decode(body, &request); err != nil {
-		return nil, err
-	}
-	sent := canonical(body)
-	if seen, ok := e.tokens[request.ClientRequestToken]; ok {
-		if seen != sent {
-			return nil, &refusal{Type: typePrefix + "IdempotentParameterMismatchException", Message: "the token was used for another transaction"}
-		}
-		return map[string]any{}, nil
-	}
-	reasons := make([]cancellationReason, len(request.TransactItems))
-	puts := map[string]item{}
-	cancelled := false
-	for i, action := range request.TransactItems {
-		if action.Put == nil {
-			return nil, invalid("the engine knows Put only")
-		}
-		key, err := e.keyOf(action.Put.TableName, action.Put.Item)
-		if err != nil {
-			return nil, err
-		}
-		if _, twice := puts[key]; twice {
-			return nil, invalid("Transaction request cannot include multiple operations on one item")
-		}
-		puts[key] = action.Put.Item
-		holds, conditionErr := evaluate(action.Put.ConditionExpression, e.items[key], action.Put.ExpressionAttributeValues)
-		if conditionErr != nil {
-			return nil, invalid(conditionErr.Error())
-		}
-		reasons[i].Code = "None"
-		if !holds {
-			reasons[i].Code = "ConditionalCheckFailed"
-			cancelled = true
-		}
-	}
-	if cancelled {
-		return nil, &refusal{Type: typePrefix + "TransactionCanceledException", Message: "Transaction cancelled", CancellationReasons: reasons}
-	}
-	for key := range puts {
-		if before, ok := e.items[key]; ok {
-			e.previous[key] = before
-		}
-	}
-	maps.Copy(e.items, puts)
-	if request.ClientRequestToken != "" {
-		e.tokens[request.ClientRequestToken] = sent
 	}
 	return map[string]any{}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"math"
 	"regexp"
 	"slices"
 )
@@ -30,8 +31,8 @@ type queryRequest struct {
 	ExclusiveStartKey         item
 }
 
-// query reads a partition backwards between two sort keys. An option that the
-// engine does not know, such as a filter, is refused.
+// query reads a partition between two sort keys, in either direction. An option
+// that the engine does not know, such as a filter, is refused.
 func (e *Engine) query(body []byte) (any, *refusal) {
 	var request queryRequest
 	decoder := json.NewDecoder(bytes.NewReader(body))
@@ -39,10 +40,11 @@ func (e *Engine) query(body []byte) (any, *refusal) {
 	if err := decoder.Decode(&request); err != nil {
 		return nil, invalid("the engine does not know this kind of query: " + err.Error())
 	}
-	if request.ScanIndexForward == nil || *request.ScanIndexForward {
-		return nil, invalid("the engine reads backwards only")
+	limit := math.MaxInt
+	if request.Limit != nil {
+		limit = *request.Limit
 	}
-	if request.Limit == nil || *request.Limit < 1 {
+	if limit < 1 {
 		return nil, invalid("Limit must be 1 or more")
 	}
 	first, last, err := e.boundsOf(request)
@@ -62,13 +64,17 @@ func (e *Engine) query(body []byte) (any, *refusal) {
 	if request.ConsistentRead {
 		source = e.items
 	}
+	backward := request.ScanIndexForward != nil && !*request.ScanIndexForward
 	var keys []string
-	for _, key := range slices.Backward(slices.Sorted(maps.Keys(source))) {
-		if first <= key && key <= last && (start == "" || key < start) {
+	for _, key := range slices.Sorted(maps.Keys(source)) {
+		if first <= key && key <= last && (start == "" || backward == (key < start) && key != start) {
 			keys = append(keys, key)
 		}
 	}
-	return e.page(source, keys, *request.Limit), nil
+	if backward {
+		slices.Reverse(keys)
+	}
+	return e.page(source, keys, limit), nil
 }
 
 var keyCondition = regexp.MustCompile(`^pk = (:\w+) AND sk BETWEEN (:\w+) AND (:\w+)$`)
@@ -105,12 +111,8 @@ func (e *Engine) page(source map[string]item, keys []string, limit int) any {
 	items, size := []item{}, 0
 	for _, key := range keys {
 		it := source[key]
-		encoded, err := json.Marshal(it)
-		if err != nil {
-			panic(err)
-		}
 		items = append(items, it)
-		if size += len(encoded); len(items) == limit || size >= e.pageBytes {
+		if size += encodedSize(it); len(items) == limit || size >= e.pageBytes {
 			return map[string]any{"Items": items, "Count": len(items), "LastEvaluatedKey": item{"pk": it["pk"], "sk": it["sk"]}}
 		}
 	}

@@ -1,0 +1,88 @@
+package store
+
+import "github.com/userapikey/service/shared/apikey"
+
+func encodeEvent(e apikey.Event) item {
+	attributes := item{
+		"id":            text(e.ID),
+		"type":          text(string(e.Type)),
+		"owner":         nested(encodeOwner(e.Owner)),
+		"revision":      number(e.Revision),
+		"occurredAt":    instant(e.OccurredAt),
+		"actor":         nested(encodeActor(e.Actor)),
+		"correlationId": text(e.CorrelationID),
+		"keys":          list(e.Keys, encodeKey),
+		"secretArn":     text(e.SecretARN),
+		"affectedRuns":  number(int64(e.AffectedRuns)),
+	}
+	if len(e.Schedules) > 0 {
+		attributes["schedules"] = list(e.Schedules, encodeSchedule)
+	}
+	if e.AffectedSchedules.Count > 0 {
+		attributes["affectedSchedules"] = list(e.AffectedSchedules.First, encodeSchedule)
+		attributes["affectedScheduleCount"] = number(int64(e.AffectedSchedules.Count))
+	}
+	return attributes
+}
+
+func decodeEvent(r reader) (apikey.Event, error) {
+	event := apikey.Event{
+		ID:            r.text("id"),
+		Type:          apikey.EventType(r.text("type")),
+		Owner:         decodeOwner(r.nested("owner")),
+		Revision:      r.number("revision"),
+		OccurredAt:    r.instant("occurredAt"),
+		Actor:         decodeActor(r.nested("actor")),
+		CorrelationID: r.text("correlationId"),
+		Keys:          readList(r, "keys", decodeKey),
+		SecretARN:     r.text("secretArn"),
+		Schedules:     readList(r, "schedules", decodeSchedule),
+		AffectedRuns:  int(r.number("affectedRuns")),
+	}
+	if r.has("affectedScheduleCount") {
+		event.AffectedSchedules = apikey.AffectedSchedules{
+			First: readList(r, "affectedSchedules", decodeSchedule),
+			Count: int(r.number("affectedScheduleCount")),
+		}
+	}
+	return event, *r.err
+}
+
+func encodeSchedule(s apikey.Schedule) item {
+	attributes := item{
+		"id":       text(s.ID),
+		"binding":  text(string(s.Binding)),
+		"boundAt":  instant(s.BoundAt),
+		"revision": number(s.Revision),
+	}
+	if s.Binding == apikey.Pinned {
+		attributes["keyId"] = text(s.KeyID.String())
+	}
+	for name, value := range map[string]string{"jobId": s.JobID, "jobType": s.JobType, "service": s.Service, "description": s.Description} {
+		if value != "" {
+			attributes[name] = text(value)
+		}
+	}
+	return attributes
+}
+
+func decodeSchedule(r reader) apikey.Schedule {
+	s := apikey.Schedule{
+		ID:          r.text("id"),
+		Binding:     apikey.Binding(r.text("binding")),
+		JobID:       r.optionalText("jobId"),
+		JobType:     r.optionalText("jobType"),
+		Service:     r.optionalText("service"),
+		Description: r.optionalText("description"),
+		BoundAt:     r.instant("boundAt"),
+		Revision:    r.number("revision"),
+	}
+	switch s.Binding {
+	case apikey.Pinned:
+		s.KeyID = r.uuid("keyId")
+	case apikey.FollowActive:
+	default:
+		r.fail("binding", errAttribute)
+	}
+	return s
+}

@@ -1,0 +1,242 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/jobauth"
+)
+
+// maxRunsPerQuery is how many runs are read at a time; an owner may have any
+// number.
+const maxRunsPerQuery = 500
+
+func runKey(ref apikey.RunRef) item { return itemKey(ref.Locator, runPrefix+ref.Name.String()) }
+
+// RecordRun records an authorized run, or goes on with it when it is on record:
+// then its start is kept, its lease never shortened, and its key is the new
+// decision's. It returns the run as it is on record then. It is one conditional
+// write, and a second one only when the lease on record is longer or the record
+// has expired. Errors: unavailable.
+func (s *Store) RecordRun(ctx context.Context, run jobauth.Run) (jobauth.Run, error) {
+	for attempt := range maxAttempts {
+		if err := s.backOff(ctx, attempt); err != nil {
+			return jobauth.Run{}, unavailable(err)
+		}
+		out, err := s.client.UpdateItem(ctx, s.runUpdate(run,
+			"attribute_not_exists(pk) OR leaseExpiresAt <= :lease AND expiresAt > :now"))
+		if err == nil {
+			return runOf(out.Attributes, run.Ref())
+		}
+		recorded, failed, decodeErr := recordedInstead(err, run.Ref())
+		switch {
+		case decodeErr != nil:
+			return jobauth.Run{}, decodeErr
+		case !failed:
+			return jobauth.Run{}, unavailable(err)
+		}
+		done, kept, err := s.recordOver(ctx, run, recorded)
+		if done || err != nil {
+			return kept, err
+		}
+	}
+	return jobauth.Run{}, unavailable(errors.New("the run kept changing"))
+}
+
+// recordOver records a run over what is on record: an expired run is another
+// one, a longer lease stays. It is not done when the record has changed.
+func (s *Store) recordOver(ctx context.Context, run jobauth.Run, recorded *jobauth.Run) (done bool, _ jobauth.Run, _ error) {
+	if recorded == nil {
+		return false, jobauth.Run{}, nil
+	}
+	if recorded.IsOnRecord(s.now()) {
+		run.StartedAt, run.LeaseExpiresAt = recorded.StartedAt, recorded.LeaseExpiresAt
+	}
+	update := s.runUpdate(run, "leaseExpiresAt = :recorded")
+	update.ExpressionAttributeValues[":recorded"] = milliseconds(recorded.LeaseExpiresAt)
+	update.UpdateExpression = aws.String(runAssignments("startedAt = :started"))
+	delete(update.ExpressionAttributeValues, ":now")
+	out, err := s.client.UpdateItem(ctx, update)
+	if isConditionNotMet(err) {
+		return false, jobauth.Run{}, nil
+	}
+	if err != nil {
+		return false, jobauth.Run{}, unavailable(err)
+	}
+	kept, err := runOf(out.Attributes, run.Ref())
+	return true, kept, err
+}
+
+// runUpdate writes a run; a start that is on record stays.
+func (s *Store) runUpdate(run jobauth.Run, condition string) *dynamodb.UpdateItemInput {
+	return &dynamodb.UpdateItemInput{
+		TableName:                &s.table,
+		Key:                      runKey(run.Ref()),
+		UpdateExpression:         aws.String(runAssignments("startedAt = if_not_exists(startedAt, :started)")),
+		ConditionExpression:      &condition,
+		ExpressionAttributeNames: map[string]string{"#owner": "owner"},
+		ExpressionAttributeValues: item{
+			":owner": nested(encodeOwner(run.Owner)), ":account": text(run.Owner.AccountID),
+			":key": text(run.KeyID.String()), ":job": text(run.JobID), ":run": text(run.RunID),
+			":type": text(string(run.JobType)), ":service": text(run.Service),
+			":started": instant(run.StartedAt), ":lease": milliseconds(run.LeaseExpiresAt),
+			":expires": number(run.LeaseExpiresAt.Add(jobauth.RecordPeriod).Unix()), ":now": number(s.now().Unix()),
+		},
+		ReturnValues:                        types.ReturnValueAllNew,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}
+}
+
+func runAssignments(start string) string {
+	return "SET #owner = :owner, accountId = :account, keyId = :key, jobId = :job, runId = :run, jobType = :type, service = :service, " +
+		start + ", leaseExpiresAt = :lease, expiresAt = :expires"
+}
+
+// recordedInstead is the run that a condition did not hold for; nil when there
+// was none.
+func recordedInstead(err error, ref apikey.RunRef) (recorded *jobauth.Run, failed bool, _ error) {
+	condition, failed := errors.AsType[*types.ConditionalCheckFailedException](err)
+	if !failed || condition.Item == nil {
+		return nil, failed, nil
+	}
+	run, decodeErr := runOf(condition.Item, ref)
+	return &run, true, decodeErr
+}
+
+// RunAndRing reads a run and its owner's ring, in one call; the run is nil when
+// it is unknown, has ended, or is no longer on record. Errors: unavailable.
+func (s *Store) RunAndRing(ctx context.Context, ref apikey.RunRef) (*jobauth.Run, apikey.Ring, error) {
+	read := sortKeyed{}
+	key, ring := runKey(ref), ringKey(ref.Locator)
+	if err := s.readBatch(ctx, []item{key, ring}, read); err != nil {
+		return nil, apikey.Ring{}, unavailable(err)
+	}
+	found := read[keyOf(key)]
+	if found == nil {
+		return nil, apikey.Ring{}, nil
+	}
+	run, err := runOf(found, ref)
+	if err != nil || !run.IsOnRecord(s.now()) {
+		return nil, apikey.Ring{}, err
+	}
+	owners := apikey.Ring{}
+	if attributes := read[keyOf(ring)]; attributes != nil {
+		owners, err = ringOf(attributes, ref.Locator)
+	}
+	return &run, owners, err
+}
+
+// ExtendRun writes the lease of a run that was renewed, unless it is longer on
+// record. It returns the run as it is on record then, nil when it has ended.
+// Errors: unavailable.
+func (s *Store) ExtendRun(ctx context.Context, run jobauth.Run) (*jobauth.Run, error) {
+	out, err := s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName:           &s.table,
+		Key:                 runKey(run.Ref()),
+		UpdateExpression:    aws.String("SET leaseExpiresAt = :lease, expiresAt = :expires"),
+		ConditionExpression: aws.String("leaseExpiresAt <= :lease"),
+		ExpressionAttributeValues: item{
+			":lease":   milliseconds(run.LeaseExpiresAt),
+			":expires": number(run.LeaseExpiresAt.Add(jobauth.RecordPeriod).Unix()),
+		},
+		ReturnValues:                        types.ReturnValueAllNew,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	})
+	if err == nil {
+		extended, err := runOf(out.Attributes, run.Ref())
+		return &extended, err
+	}
+	recorded, failed, decodeErr := recordedInstead(err, run.Ref())
+	if !failed {
+		return nil, unavailable(err)
+	}
+	return recorded, decodeErr
+}
+
+// EndRun takes a run off the record, unless it is none of the account's; "" is
+// every account's business. Errors: run_not_found, unavailable.
+func (s *Store) EndRun(ctx context.Context, ref apikey.RunRef, accountID string) error {
+	end := &dynamodb.DeleteItemInput{
+		TableName:                 &s.table,
+		Key:                       runKey(ref),
+		ConditionExpression:       aws.String("expiresAt > :now"),
+		ExpressionAttributeValues: item{":now": number(s.now().Unix())},
+	}
+	if accountID != "" {
+		end.ConditionExpression = aws.String("expiresAt > :now AND accountId = :account")
+		end.ExpressionAttributeValues[":account"] = text(accountID)
+	}
+	// Sent here and not by the SDK's retryer: once an answer was lost, that there
+	// is no such run means that it was ended.
+	var lost error
+	for send := range maxSends {
+		if err := s.backOff(ctx, send); err != nil {
+			return unavailable(errors.Join(lost, err))
+		}
+		_, err := s.client.DeleteItem(ctx, end, sendOnce)
+		switch {
+		case err == nil, isConditionNotMet(err) && lost != nil:
+			return nil
+		case isConditionNotMet(err):
+			return apikey.RunNotFound()
+		case isClientFault(err) && !isThrottling(err):
+			return unavailable(err)
+		}
+		lost = errors.Join(lost, err)
+	}
+	return unavailable(lost)
+}
+
+// Running reads an owner's running operations, in no particular order: those
+// whose lease has not run out. Errors: unavailable.
+func (s *Store) Running(ctx context.Context, locator apikey.Locator, each func(jobauth.Run)) error {
+	now := s.now()
+	return s.query(ctx, locator, runPrefix, runPrefix+"~", maxRunsPerQuery, func(attributes item) (bool, error) {
+		r := newReader(attributes)
+		run := decodeRun(r)
+		if *r.err != nil {
+			return false, fmt.Errorf("a run of %s cannot be used: %w", locator, *r.err)
+		}
+		if run.IsRunning(now) {
+			each(run)
+		}
+		return true, nil
+	})
+}
+
+func decodeRun(r reader) jobauth.Run {
+	return jobauth.Run{
+		Owner:          decodeOwner(r.nested("owner")),
+		KeyID:          r.uuid("keyId"),
+		JobID:          r.text("jobId"),
+		RunID:          r.text("runId"),
+		JobType:        jobauth.JobType(r.text("jobType")),
+		Service:        r.text("service"),
+		StartedAt:      r.instant("startedAt"),
+		LeaseExpiresAt: r.milliseconds("leaseExpiresAt"),
+	}
+}
+
+// runOf decodes a run and makes sure that it is the one that was asked for.
+func runOf(attributes item, ref apikey.RunRef) (jobauth.Run, error) {
+	r := newReader(attributes)
+	run := decodeRun(r)
+	if *r.err == nil && run.Ref() != ref {
+		r.fail("runId", errors.New("another run's"))
+	}
+	if *r.err != nil {
+		return jobauth.Run{}, fmt.Errorf("the run %s cannot be used: %w", ref, *r.err)
+	}
+	return run, nil
+}
+
+func isConditionNotMet(err error) bool {
+	_, ok := errors.AsType[*types.ConditionalCheckFailedException](err)
+	return ok
+}

@@ -1,0 +1,126 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/userapikey/service/shared/apikey"
+)
+
+// maxScheduleWrites is how many schedules one change may bind: what a
+// transaction has room for beside ring, event and idempotency record.
+const maxScheduleWrites = 97
+
+func scheduleKey(l apikey.Locator, id string) item { return itemKey(l, schedulePrefix+id) }
+
+// Schedule reads an owner's schedule as it is now; nil when there is none.
+// Errors: unavailable.
+func (s *Store) Schedule(ctx context.Context, locator apikey.Locator, id string) (*apikey.Schedule, error) {
+	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName:      &s.table,
+		Key:            scheduleKey(locator, id),
+		ConsistentRead: aws.Bool(true),
+	})
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	if out.Item == nil {
+		return nil, nil //nolint:nilnil // no schedule is no error
+	}
+	return scheduleOf(out.Item, locator)
+}
+
+// Schedules reads an owner's schedules in the order of their ids, as they are
+// now: at most limit of those after the id. more tells whether there are others.
+// Errors: unavailable.
+func (s *Store) Schedules(ctx context.Context, locator apikey.Locator, after string, limit int) (schedules []apikey.Schedule, more bool, err error) {
+	// The blank is below every character of an id.
+	schedules, err = s.schedules(ctx, locator, after+" ", limit+1)
+	if len(schedules) > limit {
+		return schedules[:limit], true, err
+	}
+	return schedules, false, err
+}
+
+// AllSchedules reads all of an owner's schedules, at most apikey.MaxSchedules, in
+// the order of their ids. Errors: unavailable.
+func (s *Store) AllSchedules(ctx context.Context, locator apikey.Locator) ([]apikey.Schedule, error) {
+	return s.schedules(ctx, locator, " ", apikey.MaxSchedules)
+}
+
+func (s *Store) schedules(ctx context.Context, locator apikey.Locator, from string, limit int) (schedules []apikey.Schedule, err error) {
+	err = s.query(ctx, locator, schedulePrefix+from, schedulePrefix+"~", limit, func(attributes item) (bool, error) {
+		schedule, err := scheduleOf(attributes, locator)
+		if err != nil {
+			return false, err
+		}
+		schedules = append(schedules, *schedule)
+		return len(schedules) < limit, nil
+	})
+	return schedules, err
+}
+
+// query reads the items of a partition between two sort keys, forwards and so
+// many at a time, until there are no more or take wants none.
+func (s *Store) query(ctx context.Context, locator apikey.Locator, first, last string, limit int, take func(item) (more bool, err error)) error {
+	pages := dynamodb.NewQueryPaginator(s.client, &dynamodb.QueryInput{
+		TableName:              &s.table,
+		KeyConditionExpression: aws.String("pk = :owner AND sk BETWEEN :first AND :last"),
+		ExpressionAttributeValues: item{
+			":owner": text(partition(locator)),
+			":first": text(first),
+			":last":  text(last),
+		},
+		ConsistentRead: aws.Bool(true),
+		Limit:          aws.Int32(int32(limit)), //nolint:gosec // a page's limit is small
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return unavailable(err)
+		}
+		for _, attributes := range page.Items {
+			if more, err := take(attributes); err != nil || !more {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func scheduleOf(attributes item, locator apikey.Locator) (*apikey.Schedule, error) {
+	r := newReader(attributes)
+	schedule := decodeSchedule(r)
+	if *r.err == nil && r.text("sk") != schedulePrefix+schedule.ID {
+		r.fail("id", errors.New("another schedule's"))
+	}
+	if *r.err != nil {
+		return nil, fmt.Errorf("a schedule of %s cannot be used: %w", locator, *r.err)
+	}
+	return &schedule, nil
+}
+
+// scheduleWrites are the schedules that a change binds or unbinds, as its event
+// has them.
+func (s *Store) scheduleWrites(event apikey.Event) ([]types.TransactWriteItem, error) {
+	if len(event.Schedules) > maxScheduleWrites {
+		return nil, fmt.Errorf("a change of %d schedules at once", len(event.Schedules))
+	}
+	locator := event.Owner.Locator()
+	var writes []types.TransactWriteItem
+	for _, schedule := range event.Schedules {
+		key := scheduleKey(locator, schedule.ID)
+		write := types.TransactWriteItem{Delete: &types.Delete{TableName: &s.table, Key: key}}
+		if event.Type == apikey.EventScheduleBound {
+			write = types.TransactWriteItem{Put: &types.Put{TableName: &s.table, Item: with(key, encodeSchedule(schedule), time.Time{})}}
+		}
+		writes = append(writes, write)
+	}
+	return writes, nil
+}

@@ -1,0 +1,72 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/userapikey/service/shared/apikey"
+)
+
+// UsePrecision is how exactly the last use of a key is known.
+const UsePrecision = 5 * time.Minute
+
+func useKey(l apikey.Locator) item { return itemKey(l, useSK) }
+
+// Use notes that a key of the ring was used, unless that is known to within
+// UsePrecision, and forgets the uses of keys that were deleted. It is one
+// conditional write. Errors: unavailable.
+func (s *Store) Use(ctx context.Context, ring apikey.Ring, id apikey.KeyID) error {
+	now := s.now()
+	names := map[string]string{"#key": id.String()}
+	expression := "SET #key = :now"
+	for i, deleted := range ring.Deleted {
+		name := "#deleted" + string(rune('0'+i))
+		names[name] = deleted.ID.String()
+		if i == 0 {
+			expression += " REMOVE " + name
+		} else {
+			expression += ", " + name
+		}
+	}
+	_, err := s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName:                 &s.table,
+		Key:                       useKey(ring.Owner.Locator()),
+		UpdateExpression:          &expression,
+		ConditionExpression:       aws.String("attribute_not_exists(#key) OR #key <= :known"),
+		ExpressionAttributeNames:  names,
+		ExpressionAttributeValues: item{":now": milliseconds(now), ":known": milliseconds(now.Add(-UsePrecision))},
+	})
+	if err != nil && !isConditionNotMet(err) {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// RingAndUses reads a ring and when each of its keys was last used; a key that
+// was not is not there. It is one call. Errors: unavailable.
+func (s *Store) RingAndUses(ctx context.Context, locator apikey.Locator) (ring apikey.Ring, lastUsedAt map[apikey.KeyID]time.Time, err error) {
+	read := sortKeyed{}
+	keys := []item{ringKey(locator), useKey(locator)}
+	if err := s.readBatch(ctx, slices.Clone(keys), read); err != nil {
+		return apikey.Ring{}, nil, unavailable(err)
+	}
+	lastUsedAt = map[apikey.KeyID]time.Time{}
+	attributes := read[keyOf(keys[0])]
+	if attributes == nil {
+		return apikey.Ring{}, lastUsedAt, nil
+	}
+	if ring, err = ringOf(attributes, locator); err != nil {
+		return apikey.Ring{}, nil, err
+	}
+	uses := newReader(read[keyOf(keys[1])])
+	for name := range uses.attributes {
+		if id, err := apikey.ParseUUID(name); err == nil {
+			lastUsedAt[id] = uses.milliseconds(name)
+		}
+	}
+	return ring, lastUsedAt, *uses.err
+}
