@@ -8,6 +8,7 @@ import (
 
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/httpapi"
+	"github.com/userapikey/service/shared/jobauth"
 	"github.com/userapikey/service/shared/lifecycle"
 )
 
@@ -46,5 +47,6 @@ func (h handler) rotate(ctx context.Context, r *httpapi.Request) (httpapi.Respon
 		PhasedOut:  httpapi.KeyOf(*issued.PhasedOut),
 		Credential: issued.Credential.Reveal(),
 		Revision:   issued.Revision,
+		Affected:   httpapi.AffectedOf(request.Owner.Locator(), jobauth.Affected{Schedules: issued.Affected}, httpapi.AfterRotation),
 	}}, nil
 }

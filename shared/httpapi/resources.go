@@ -92,13 +92,3 @@ func ChangesOf(changes []apikey.Event) []Change {
 
 // OwnerOf is the owner as the API shows it.
 func OwnerOf(o apikey.Owner) Owner { return Owner(o) }
-
-// Affected is what a change of keys hits: job schedules that name a key and
-// running operations that hold one. Nothing can be bound to a key or run under
-// it yet, so there is nothing to list.
-type Affected struct {
-	Schedules     []struct{} `json:"schedules"`
-	ScheduleCount int        `json:"scheduleCount"`
-	Runs          []struct{} `json:"runs"`
-	RunCount      int        `json:"runCount"`
-}
