@@ -33,7 +33,7 @@ type deletedBody struct {
 
 // deleteOne deletes a Phased out key.
 func (h handler) deleteOne(ctx context.Context, r *httpapi.Request) (httpapi.Response, error) {
-	request, err := r.OwnChange()
+	request, err := r.OwnChange(nil)
 	if err != nil {
 		return httpapi.Response{}, err
 	}
@@ -48,7 +48,7 @@ func (h handler) deleteOne(ctx context.Context, r *httpapi.Request) (httpapi.Res
 
 // deleteAll deletes the Active key and the Phased out keys.
 func (h handler) deleteAll(ctx context.Context, r *httpapi.Request) (httpapi.Response, error) {
-	request, err := r.OwnChange()
+	request, err := r.OwnChange(nil)
 	if err != nil {
 		return httpapi.Response{}, err
 	}

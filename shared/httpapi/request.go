@@ -35,10 +35,15 @@ func (r *Request) CorrelationID() string { return r.event.RequestContext.Request
 // PathParameter is the path's part in place of {name}.
 func (r *Request) PathParameter(name string) string { return r.event.PathParameters[name] }
 
-// OwnChange is the request as a change of the caller's own keys. Its body must
-// be empty or {}. Errors: invalid_request.
-func (r *Request) OwnChange() (apikey.ChangeRequest, error) {
-	if err := r.NoBody(); err != nil {
+// OwnChange is the request as a change of the caller's own keys. Its body is
+// decoded into body; when that is nil, it must be empty or {}. Errors:
+// invalid_request.
+func (r *Request) OwnChange(body any) (apikey.ChangeRequest, error) {
+	readBody := r.NoBody
+	if body != nil {
+		readBody = func() error { return r.Decode(body) }
+	}
+	if err := readBody(); err != nil {
 		return apikey.ChangeRequest{}, err
 	}
 	idempotencyKey, err := r.idempotencyKey()

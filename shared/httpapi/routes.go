@@ -13,6 +13,9 @@ var Paths = map[string][]string{
 	"/v1/user-api-keys/{keyId}":  {"DELETE"},
 	"/v1/user-api-keys/history":  {"GET"},
 	"/v1/user-api-keys/rotation": {"POST"},
+	"/v1/schedules":              {"GET"},
+	"/v1/schedules/{scheduleId}": {"GET", "PUT", "DELETE"},
+	"/v1/schedule-rebindings":    {"POST"},
 	"/v1/job-authorizations":     {"POST"},
 }
 
