@@ -14,6 +14,8 @@ type Key struct {
 	CreatedAt   Instant       `json:"createdAt"`
 	CreatedBy   Actor         `json:"createdBy"`
 	PhasedOutAt Instant       `json:"phasedOutAt,omitzero"`
+	// LastUsedAt is true to within five minutes; only views show it.
+	LastUsedAt Instant `json:"lastUsedAt,omitzero"`
 }
 
 // Actor is who made a key or a change.
@@ -71,6 +73,18 @@ type Change struct {
 	Actor         Actor            `json:"actor"`
 	CorrelationID string           `json:"correlationId"`
 	Keys          []Key            `json:"keys"`
+	// Schedules are those that the change bound or unbound.
+	Schedules []BoundSchedule `json:"schedules,omitempty"`
+	// What else the change hit.
+	AffectedScheduleCount int `json:"affectedScheduleCount,omitempty"`
+	AffectedRunCount      int `json:"affectedRunCount,omitempty"`
+}
+
+// BoundSchedule is a schedule as a change bound it.
+type BoundSchedule struct {
+	ID      string         `json:"id"`
+	Binding apikey.Binding `json:"binding"`
+	KeyID   string         `json:"keyId,omitempty"`
 }
 
 // ChangesOf are the changes as the API shows them; no changes are an empty list.
@@ -85,6 +99,16 @@ func ChangesOf(changes []apikey.Event) []Change {
 			Actor:         Actor(change.Actor),
 			CorrelationID: change.CorrelationID,
 			Keys:          KeysOf(change.Keys),
+
+			AffectedScheduleCount: change.AffectedSchedules.Count,
+			AffectedRunCount:      change.AffectedRuns,
+		}
+		for _, s := range change.Schedules {
+			bound := BoundSchedule{ID: s.ID, Binding: s.Binding}
+			if s.Binding == apikey.Pinned {
+				bound.KeyID = s.KeyID.String()
+			}
+			shown[i].Schedules = append(shown[i].Schedules, bound)
 		}
 	}
 	return shown
