@@ -18,6 +18,9 @@ var Paths = map[string][]string{
 	"/v1/schedules/{scheduleId}":       {"GET", "PUT", "DELETE"},
 	"/v1/schedule-rebindings":          {"POST"},
 	"/v1/job-authorizations":           {"POST"},
+	"/v1/job-authorizations/batch":     {"POST"},
+	"/v1/job-runs/{runRef}":            {"DELETE"},
+	"/v1/job-runs/{runRef}/renewal":    {"POST"},
 }
 
 // strayRequest tells why no route of this function fits.
