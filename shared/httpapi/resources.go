@@ -76,8 +76,8 @@ type Change struct {
 	// Schedules are those that the change bound or unbound.
 	Schedules []BoundSchedule `json:"schedules,omitempty"`
 	// What else the change hit.
-	AffectedScheduleCount int `json:"affectedScheduleCount,omitempty"`
-	AffectedRunCount      int `json:"affectedRunCount,omitempty"`
+	AffectedScheduleCount int `json:"affectedScheduleCount,omitzero"`
+	AffectedRunCount      int `json:"affectedRunCount,omitzero"`
 }
 
 // BoundSchedule is a schedule as a change bound it.
