@@ -12,8 +12,19 @@ const (
 	EventDeleted    EventType = "User API Key Deleted"
 	EventAllDeleted EventType = "User API Key All Deleted"
 
+	EventPolicyChanged   EventType = "User API Key Rotation Policy Changed"
+	EventOwnerSuspended  EventType = "User API Key Owner Suspended"
+	EventOwnerReinstated EventType = "User API Key Owner Reinstated"
 	EventScheduleBound   EventType = "User API Key Schedule Bound"
 	EventScheduleUnbound EventType = "User API Key Schedule Unbound"
+)
+
+// What is announced beside the numbered changes: each once for a key, or once for
+// a key and day, or hour.
+const (
+	EventRotationDue    EventType = "User API Key Rotation Due"
+	EventRotationFailed EventType = "User API Key Rotation Failed"
+	EventUseRefused     EventType = "User API Key Use Refused"
 )
 
 // Event is one committed change of a ring: the history and the announcement at
@@ -42,4 +53,10 @@ type Event struct {
 	// schedules, and how many running operations.
 	AffectedSchedules AffectedSchedules
 	AffectedRuns      int
+	// Policy is the rotation policy that the change set.
+	Policy *RotationPolicy
+	// DueAt is when a rotation is due that is announced.
+	DueAt time.Time
+	// Reason tells why a rotation failed or a use was refused.
+	Reason string
 }

@@ -30,6 +30,8 @@ type Ring struct {
 	Allowance Allowance
 	// ScheduleCount is how many job schedules are bound.
 	ScheduleCount int
+	// Policy is the owner's own rotation policy; nil is the deployment's.
+	Policy *RotationPolicy
 	// Suspended means that the owner was off-boarded and gets no new key.
 	Suspended bool
 	// SecretARN is the secret that holds the credentials; "" when there are no keys.
@@ -49,20 +51,20 @@ type Material struct {
 
 // MayCreate tells whether a key can be made now. It is asked before any
 // material is put, and again by Create.
-func (r Ring) MayCreate(now time.Time) error {
+func (r Ring) MayCreate(c Command) error {
 	if r.Suspended {
 		return refuse(CodeOwnerSuspended, "The owner was off-boarded and gets no new key until an administrator ends the suspension.")
 	}
 	if r.Active != nil {
 		return refuse(CodeActiveKeyExists, "There is an Active key already. Rotate it to get a new one.")
 	}
-	return r.Allowance.check(now)
+	return r.Allowance.check(c.Now)
 }
 
 // Create makes the owner's Active key. Errors: owner_suspended,
 // active_key_exists, rotation_rate_exceeded.
 func (r Ring) Create(c Command, m Material) (Ring, Event, error) {
-	if err := r.MayCreate(c.Now); err != nil {
+	if err := r.MayCreate(c); err != nil {
 		return r, Event{}, err
 	}
 	next := r.next()
@@ -71,21 +73,25 @@ func (r Ring) Create(c Command, m Material) (Ring, Event, error) {
 }
 
 // MayRotate tells whether the Active key can be replaced now. It is asked
-// before any material is put, and again by Rotate.
-func (r Ring) MayRotate(now time.Time) error {
+// before any material is put, and again by Rotate. The clock is not bound by the
+// allowance.
+func (r Ring) MayRotate(c Command) error {
 	if r.Active == nil {
 		return refuse(CodeNoActiveKey, "There is no Active key to rotate. Create one.")
 	}
 	if len(r.PhasedOut) >= MaxPhasedOut {
 		return refuse(CodeTooManyPhasedOutKeys, "There are 20 Phased out keys. Delete some first.")
 	}
-	return r.Allowance.check(now)
+	if c.Actor.Kind == ActorSchedule {
+		return nil
+	}
+	return r.Allowance.check(c.Now)
 }
 
 // Rotate makes a new Active key and phases the old one out, at one instant.
 // Errors: no_active_key, too_many_phased_out_keys, rotation_rate_exceeded.
 func (r Ring) Rotate(c Command, m Material) (Ring, Event, error) {
-	if err := r.MayRotate(c.Now); err != nil {
+	if err := r.MayRotate(c); err != nil {
 		return r, Event{}, err
 	}
 	next := r.next()
@@ -120,15 +126,21 @@ func (r Ring) DeleteAll(c Command) (Ring, *Event) {
 		return r, nil
 	}
 	next := r.next()
-	deleted := next.PhasedOut
-	if r.Active != nil {
-		deleted = append(deleted, *r.Active)
-	}
-	next.Active, next.PhasedOut, next.SecretARN = nil, nil, ""
-	next.remember(c.Now, deleted...)
+	deleted := next.deleteAll(c)
 	event := next.event(c, EventAllDeleted, deleted...)
 	event.SecretARN = r.SecretARN
 	return next, &event
+}
+
+// deleteAll takes every key out of the ring, and remembers them.
+func (r *Ring) deleteAll(c Command) (deleted []Key) {
+	deleted = r.PhasedOut
+	if r.Active != nil {
+		deleted = append(deleted, *r.Active)
+	}
+	r.Active, r.PhasedOut, r.SecretARN = nil, nil, ""
+	r.remember(c.Now, deleted...)
+	return deleted
 }
 
 // Key finds a key that exists.
@@ -187,6 +199,10 @@ func (r Ring) next() Ring {
 		active := *r.Active
 		r.Active = &active
 	}
+	if r.Policy != nil {
+		policy := *r.Policy
+		r.Policy = &policy
+	}
 	r.PhasedOut = slices.Clone(r.PhasedOut)
 	r.Deleted = slices.Clone(r.Deleted)
 	return r
@@ -209,7 +225,9 @@ func (r *Ring) mintActive(c Command, m Material) {
 		VersionID: m.VersionID,
 	}
 	r.SecretARN = m.SecretARN
-	r.Allowance = r.Allowance.draw(c.Now)
+	if c.Actor.Kind != ActorSchedule {
+		r.Allowance = r.Allowance.draw(c.Now)
+	}
 }
 
 func (r *Ring) remember(now time.Time, keys ...Key) {

@@ -2,7 +2,6 @@ package lifecycle
 
 import (
 	"context"
-	"time"
 
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/jobauth"
@@ -13,7 +12,7 @@ import (
 type issuance struct {
 	// operation is what an idempotency key stands for.
 	operation string
-	may       func(apikey.Ring, time.Time) error
+	may       func(apikey.Ring, apikey.Command) error
 	// put places the credential; once for each secret that a ring is found to name.
 	put    func(ctx context.Context, secretARN string, credential apikey.Credential) (apikey.Material, error)
 	change func(apikey.Ring, apikey.Command, apikey.Material) (apikey.Ring, apikey.Event, error)
@@ -82,7 +81,7 @@ func (s *Service) issue(ctx context.Context, r apikey.ChangeRequest, how issuanc
 			if err := ring.CheckRevision(r.ExpectedRevisions); err != nil {
 				return ring, nil, err
 			}
-			if err := how.may(ring, command.Now); err != nil {
+			if err := how.may(ring, command); err != nil {
 				return ring, nil, err
 			}
 			affected, err := s.Rings.Affected(ctx, r.Owner.Locator(), how.reach(ring))

@@ -22,6 +22,15 @@ func encodeEvent(e apikey.Event) item {
 		attributes["affectedSchedules"] = list(e.AffectedSchedules.First, encodeSchedule)
 		attributes["affectedScheduleCount"] = number(int64(e.AffectedSchedules.Count))
 	}
+	if e.Policy != nil {
+		attributes["policy"] = nested(encodePolicy(*e.Policy))
+	}
+	if !e.DueAt.IsZero() {
+		attributes["dueAt"] = instant(e.DueAt)
+	}
+	if e.Reason != "" {
+		attributes["reason"] = text(e.Reason)
+	}
 	return attributes
 }
 
@@ -45,6 +54,14 @@ func decodeEvent(r reader) (apikey.Event, error) {
 			Count: int(r.number("affectedScheduleCount")),
 		}
 	}
+	if r.has("policy") {
+		policy := decodePolicy(r.nested("policy"))
+		event.Policy = &policy
+	}
+	if r.has("dueAt") {
+		event.DueAt = r.instant("dueAt")
+	}
+	event.Reason = r.optionalText("reason")
 	return event, *r.err
 }
 

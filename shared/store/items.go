@@ -58,6 +58,10 @@ func encodeRing(r apikey.Ring) item {
 	attributes["scheduleCount"] = number(int64(r.ScheduleCount))
 	attributes["suspended"] = flag(r.Suspended)
 	attributes["lastCreatedAt"] = instant(r.LastCreatedAt)
+	if r.Policy != nil {
+		attributes["policy"] = nested(encodePolicy(*r.Policy))
+	}
+	addIndexKeys(attributes, r)
 	if r.Active != nil {
 		attributes["active"] = nested(encodeKey(*r.Active))
 		attributes["secretArn"] = text(r.SecretARN)
@@ -80,6 +84,10 @@ func decodeRing(attributes item) (apikey.Ring, error) {
 		SecretARN:     r.optionalText("secretArn"),
 		LastCreatedAt: r.instant("lastCreatedAt"),
 	}
+	if r.has("policy") {
+		policy := decodePolicy(r.nested("policy"))
+		ring.Policy = &policy
+	}
 	if r.has("active") {
 		active := decodeKey(r.nested("active"))
 		ring.Active = &active
@@ -96,6 +104,22 @@ func decodeRing(attributes item) (apikey.Ring, error) {
 		r.fail("active", errors.New("not an Active key"))
 	}
 	return ring, *r.err
+}
+
+func encodePolicy(p apikey.RotationPolicy) item {
+	return item{
+		"maxAgeDays":               number(int64(p.MaxAgeDays)),
+		"noticeDays":               number(int64(p.NoticeDays)),
+		"deletePhasedOutAfterDays": number(int64(p.DeletePhasedOutAfterDays)),
+	}
+}
+
+func decodePolicy(r reader) apikey.RotationPolicy {
+	return apikey.RotationPolicy{
+		MaxAgeDays:               int(r.number("maxAgeDays")),
+		NoticeDays:               int(r.number("noticeDays")),
+		DeletePhasedOutAfterDays: int(r.number("deletePhasedOutAfterDays")),
+	}
 }
 
 func encodeOwner(o apikey.Owner) item {

@@ -1,0 +1,221 @@
+package apikey
+
+import (
+	"fmt"
+	"time"
+)
+
+// MaxPolicyDays bounds every span of a rotation policy: ten years.
+const MaxPolicyDays = 3650
+
+const day = 24 * time.Hour
+
+// RotationPolicy says when the clock acts on an owner's keys, in days; 0 is off.
+type RotationPolicy struct {
+	// MaxAgeDays is the age at which the Active key is rotated.
+	MaxAgeDays int
+	// NoticeDays is how long before that it is announced, once.
+	NoticeDays int
+	// DeletePhasedOutAfterDays is how long a Phased out key is kept.
+	DeletePhasedOutAfterDays int
+}
+
+// IsOff tells that the clock leaves the keys alone.
+func (p RotationPolicy) IsOff() bool { return p == RotationPolicy{} }
+
+// Validate tells what is wrong with the policy. Errors: invalid_request.
+func (p RotationPolicy) Validate() error {
+	for _, span := range []struct {
+		field string
+		days  int
+	}{{"maxAgeDays", p.MaxAgeDays}, {"deletePhasedOutAfterDays", p.DeletePhasedOutAfterDays}} {
+		if span.days < 0 || span.days > MaxPolicyDays {
+			return Invalid(span.field, fmt.Sprintf("must be a whole number from 1 to %d", MaxPolicyDays))
+		}
+	}
+	switch {
+	case p.NoticeDays == 0:
+		return nil
+	case p.MaxAgeDays == 0:
+		return Invalid("noticeDays", "goes with maxAgeDays only")
+	case p.NoticeDays < 0 || p.NoticeDays >= p.MaxAgeDays:
+		return Invalid("noticeDays", "must be a whole number from 1 to less than maxAgeDays")
+	}
+	return nil
+}
+
+// RotationDueAt is the instant at which an Active key is to be rotated; the zero
+// time is never.
+func (p RotationPolicy) RotationDueAt(active Key) time.Time {
+	return after(active.CreatedAt, p.MaxAgeDays)
+}
+
+// NoticeDueAt is the instant from which the rotation is announced; the zero time
+// is never.
+func (p RotationPolicy) NoticeDueAt(active Key) time.Time {
+	if p.NoticeDays == 0 {
+		return time.Time{}
+	}
+	return after(active.CreatedAt, p.MaxAgeDays-p.NoticeDays)
+}
+
+// DeletionDueAt is the instant at which a Phased out key is to be deleted; the
+// zero time is never.
+func (p RotationPolicy) DeletionDueAt(phasedOut Key) time.Time {
+	return after(phasedOut.PhasedOutAt, p.DeletePhasedOutAfterDays)
+}
+
+func after(instant time.Time, days int) time.Time {
+	if days == 0 {
+		return time.Time{}
+	}
+	return instant.Add(time.Duration(days) * day)
+}
+
+// PolicyUnder is the policy that the clock goes by: the owner's own, or else the
+// deployment's.
+func (r Ring) PolicyUnder(deployment RotationPolicy) (policy RotationPolicy, inherited bool) {
+	if r.Policy == nil {
+		return deployment, true
+	}
+	return *r.Policy, false
+}
+
+// Due is what the clock is to do now about a ring.
+type Due struct {
+	// Rotation tells that the Active key is to be rotated, and Notice that its
+	// rotation, at RotationAt, is to be announced, unless it was.
+	Rotation, Notice bool
+	RotationAt       time.Time
+	// Deletions are the Phased out keys that are to be deleted.
+	Deletions []KeyID
+}
+
+// DueUnder is what the policy has the clock do now.
+func (r Ring) DueUnder(p RotationPolicy, now time.Time) (due Due) {
+	if r.Active != nil {
+		due.RotationAt = p.RotationDueAt(*r.Active)
+		due.Rotation = isPast(due.RotationAt, now)
+		due.Notice = !due.Rotation && isPast(p.NoticeDueAt(*r.Active), now)
+	}
+	for _, key := range r.PhasedOut {
+		if isPast(p.DeletionDueAt(key), now) {
+			due.Deletions = append(due.Deletions, key.ID)
+		}
+	}
+	return due
+}
+
+// NextDueAt is the earliest instant from which the policy has the clock do
+// something; the zero time is never.
+func (r Ring) NextDueAt(p RotationPolicy) (next time.Time) {
+	sooner := func(at time.Time) {
+		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+	}
+	if r.Active != nil {
+		sooner(p.RotationDueAt(*r.Active))
+		sooner(p.NoticeDueAt(*r.Active))
+	}
+	for _, key := range r.PhasedOut {
+		sooner(p.DeletionDueAt(key))
+	}
+	return next
+}
+
+// OldestInstant is the earliest instant that a policy counts from: when the
+// Active key was made, or a key phased out; the zero time when there are no keys.
+func (r Ring) OldestInstant() (oldest time.Time) {
+	if r.Active != nil {
+		oldest = r.Active.CreatedAt
+	}
+	for _, key := range r.PhasedOut {
+		if oldest.IsZero() || key.PhasedOutAt.Before(oldest) {
+			oldest = key.PhasedOutAt
+		}
+	}
+	return oldest
+}
+
+// SoonestAge is the age of the youngest instant from which the policy can have
+// the clock do something; 0 is never.
+func (p RotationPolicy) SoonestAge() (age time.Duration) {
+	for _, days := range []int{p.MaxAgeDays - p.NoticeDays, p.DeletePhasedOutAfterDays} {
+		if span := time.Duration(days) * day; span > 0 && (age == 0 || span < age) {
+			age = span
+		}
+	}
+	return age
+}
+
+func isPast(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }
+
+// SetPolicy replaces the owner's rotation policy. One that is the same already
+// changes nothing: the event is nil. Errors: invalid_request.
+func (r Ring) SetPolicy(c Command, p RotationPolicy) (Ring, *Event, error) {
+	if err := p.Validate(); err != nil {
+		return r, nil, err
+	}
+	if r.Policy != nil && *r.Policy == p {
+		return r, nil, nil
+	}
+	next := r.next()
+	next.Policy = &p
+	event := next.event(c, EventPolicyChanged)
+	event.Policy = &p
+	return next, &event, nil
+}
+
+// Suspend deletes every key of the owner and keeps new ones from being made,
+// until Reinstate. Of an owner who is suspended already it changes nothing: the
+// event is nil.
+func (r Ring) Suspend(c Command) (Ring, *Event) {
+	if r.Suspended {
+		return r, nil
+	}
+	next := r.next()
+	deleted := next.deleteAll(c)
+	next.Suspended = true
+	event := next.event(c, EventOwnerSuspended, deleted...)
+	event.SecretARN = r.SecretARN
+	return next, &event
+}
+
+// Reinstate ends a suspension. Without one it changes nothing: the event is nil.
+func (r Ring) Reinstate(c Command) (Ring, *Event) {
+	if !r.Suspended {
+		return r, nil
+	}
+	next := r.next()
+	next.Suspended = false
+	event := next.event(c, EventOwnerReinstated)
+	return next, &event
+}
+
+// RotationDue announces that the Active key will be rotated at the instant.
+func (r Ring) RotationDue(c Command, at time.Time) Event {
+	event := r.event(c, EventRotationDue, *r.Active)
+	event.DueAt = at
+	return event
+}
+
+// RotationFailed announces that the Active key, which is due, was not rotated,
+// and why.
+func (r Ring) RotationFailed(c Command, why Code) Event {
+	event := r.event(c, EventRotationFailed, *r.Active)
+	event.Reason = string(why)
+	return event
+}
+
+// UseRefused announces that somebody presented the credential of a key that is
+// not Active any more, for the reason.
+func (r Ring) UseRefused(c Command, id KeyID, reason string) Event {
+	key, exists := r.Key(id)
+	if !exists {
+		key = Key{ID: id} // of a deleted key no more is known
+	}
+	event := r.event(c, EventUseRefused, key)
+	event.Reason = reason
+	return event
+}
