@@ -88,15 +88,13 @@ func behindGateway(h *authorizer.Handler) handler {
 		if err != nil {
 			return events.APIGatewayProxyResponse{}, err
 		}
-		answer, err := h.Handle(ctx, payload)
+		answer, err := h.Invoke(ctx, payload)
 		if err != nil {
 			return events.APIGatewayProxyResponse{}, err
 		}
-		response, ok := answer.(events.APIGatewayProxyResponse)
-		if !ok {
-			return response, fmt.Errorf("the answer to the gateway is a %T", answer)
-		}
-		return response, nil
+		var response events.APIGatewayProxyResponse
+		err = json.Unmarshal(answer, &response)
+		return response, err
 	}
 }
 

@@ -3,6 +3,7 @@
 package authorizer
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,24 +11,29 @@ import (
 	"net/http"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/httpapi"
 	"github.com/userapikey/service/shared/jobauth"
-	"github.com/userapikey/service/shared/store"
 )
+
+// Rings are the rings as they are now. Errors of Ring: unavailable.
+type Rings interface {
+	Ring(ctx context.Context, locator apikey.Locator) (apikey.Ring, error)
+}
 
 // Handler answers both kinds of events.
 type Handler struct {
-	rings *store.Store
+	rings Rings
 	api   *httpapi.API
 	log   *slog.Logger
 }
 
 // New serves POST /v1/job-authorizations and direct invocations.
-func New(authenticator httpapi.Authenticator, rings *store.Store, log *slog.Logger) *Handler {
+func New(authenticator httpapi.Authenticator, rings Rings, log *slog.Logger) *Handler {
 	h := &Handler{rings: rings, log: log}
 	h.api = httpapi.New(authenticator, log, httpapi.Route{
 		Method: http.MethodPost, Path: "/v1/job-authorizations", Permit: apikey.Principal.RequireJobRunner, Handle: h.webhook,
@@ -35,20 +41,48 @@ func New(authenticator httpapi.Authenticator, rings *store.Store, log *slog.Logg
 	return h
 }
 
-// Handle tells the kinds of events apart: the gateway's have a request context,
-// which a bare request never has.
-func (h *Handler) Handle(ctx context.Context, payload json.RawMessage) (any, error) {
-	var shape struct {
-		RequestContext json.RawMessage `json:"requestContext"`
-	}
-	if err := json.Unmarshal(payload, &shape); err != nil || shape.RequestContext == nil {
+// Invoke answers one event, as Lambda hands it over and takes the answer. It
+// tells the kinds of events apart: the gateway's have a request context, which a
+// bare request never has.
+//
+// Lambda's library would decode the event once more, and by reflection, for a
+// handler with typed arguments.
+func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	if !fromGateway(payload) {
 		return h.direct(ctx, payload)
 	}
 	var event events.APIGatewayProxyRequest
 	if err := json.Unmarshal(payload, &event); err != nil {
 		return nil, invocationError(apikey.Invalid("event", "is not an event of a REST API"))
 	}
-	return h.api.Handle(ctx, event)
+	answer, err := h.api.Handle(ctx, event)
+	if err != nil {
+		return nil, err
+	}
+	return encode(answer)
+}
+
+var _ lambda.Handler = (*Handler)(nil)
+
+// fromGateway tells whether the event has a request context. A gateway writes
+// its name plainly, so nothing else is looked at closely.
+func fromGateway(payload []byte) bool {
+	if !bytes.Contains(payload, []byte(`"requestContext"`)) {
+		return false
+	}
+	var shape struct {
+		RequestContext json.RawMessage `json:"requestContext"`
+	}
+	return json.Unmarshal(payload, &shape) == nil && shape.RequestContext != nil
+}
+
+// encode writes an answer like Lambda's library does.
+func encode(answer any) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(answer)
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), err
 }
 
 // webhook answers a job runner over HTTP: about jobs of its own account, unless
@@ -86,7 +120,7 @@ func (b directBody) caller() (jobauth.Caller, error) {
 	return jobauth.Caller{AccountID: *accountID}, nil
 }
 
-func (h *Handler) direct(ctx context.Context, payload []byte) (answer any, err error) {
+func (h *Handler) direct(ctx context.Context, payload []byte) (answer []byte, err error) {
 	ctx, cancel := httpapi.WithAnswerReserve(ctx)
 	defer cancel()
 	defer func() {
@@ -100,7 +134,7 @@ func (h *Handler) direct(ctx context.Context, payload []byte) (answer any, err e
 		h.log.WarnContext(ctx, "not decided", "code", string(apikey.CodeOf(err)), "error", err)
 		return nil, invocationError(err)
 	}
-	return bodyOf(decision), nil
+	return encode(bodyOf(decision))
 }
 
 func (h *Handler) decideDirect(ctx context.Context, payload []byte) (jobauth.Decision, error) {

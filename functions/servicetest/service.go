@@ -88,7 +88,7 @@ func (b Backend) Start() *Process {
 	createKey := create.New(callers{}, p.Keys, log).Handle
 	rotateKey := rotate.New(callers{}, p.Keys, log).Handle
 	deleteKeys := delete.New(callers{}, p.Keys, log).Handle
-	authorizeJob := authorizer.New(callers{}, p.Keys.Rings, log).Handle
+	authorizeJob := authorizer.New(callers{}, p.Keys.Rings, log)
 	p.functions = map[string]any{
 		"GET /v1/user-api-keys":            viewKeys,
 		"GET /v1/user-api-keys/history":    viewKeys,

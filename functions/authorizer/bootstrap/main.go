@@ -26,6 +26,6 @@ func run() error {
 	if err := env.Err(); err != nil {
 		return err
 	}
-	lambda.Start(handler.Handle)
+	lambda.Start(handler)
 	return nil
 }
