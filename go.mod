@@ -5,8 +5,8 @@ go 1.26.0
 require (
 	github.com/aws/aws-lambda-go v1.55.1
 	github.com/aws/aws-sdk-go-v2 v1.47.7
-	// The last two whose clients build no schemas when a function starts
-	// (docs/adr/0012-cold-warm-thawed.md; make lint notices).
+	// The last versions that build no schemas whenever a function starts:
+	// docs/adr/0012-cold-warm-thawed.md. make lint notices a newer one.
 	github.com/aws/aws-sdk-go-v2/service/dynamodb v1.68.0
 	github.com/aws/aws-sdk-go-v2/service/secretsmanager v1.49.0
 	github.com/aws/smithy-go v1.28.8
