@@ -41,19 +41,12 @@ func New(authenticator httpapi.Authenticator, rings Rings, log *slog.Logger) *Ha
 	return h
 }
 
-// Invoke answers one event, as Lambda hands it over and takes the answer. It
-// tells the kinds of events apart: the gateway's have a request context, which a
-// bare request never has.
-//
-// Lambda's library would decode the event once more, and by reflection, for a
-// handler with typed arguments.
+// Invoke answers one event, as Lambda hands it over and takes the answer. For a
+// handler with typed arguments, Lambda's library would decode the event as well.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	if !fromGateway(payload) {
+	event, ok := fromGateway(payload)
+	if !ok {
 		return h.direct(ctx, payload)
-	}
-	var event events.APIGatewayProxyRequest
-	if err := json.Unmarshal(payload, &event); err != nil {
-		return nil, invocationError(apikey.Invalid("event", "is not an event of a REST API"))
 	}
 	answer, err := h.api.Handle(ctx, event)
 	if err != nil {
@@ -64,16 +57,24 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 
 var _ lambda.Handler = (*Handler)(nil)
 
-// fromGateway tells whether the event has a request context. A gateway writes
-// its name plainly, so nothing else is looked at closely.
-func fromGateway(payload []byte) bool {
+// fromGateway is the event of a REST API, if it is one: those have a request
+// context, which a bare request never has. The gateway writes its name plainly,
+// so no other event is decoded here.
+func fromGateway(payload []byte) (event events.APIGatewayProxyRequest, ok bool) {
 	if !bytes.Contains(payload, []byte(`"requestContext"`)) {
-		return false
+		return event, false
 	}
-	var shape struct {
-		RequestContext json.RawMessage `json:"requestContext"`
+	var decoded struct {
+		events.APIGatewayProxyRequest
+
+		RequestContext *events.APIGatewayProxyRequestContext `json:"requestContext"`
 	}
-	return json.Unmarshal(payload, &shape) == nil && shape.RequestContext != nil
+	if err := json.Unmarshal(payload, &decoded); err != nil || decoded.RequestContext == nil {
+		return event, false
+	}
+	event = decoded.APIGatewayProxyRequest
+	event.RequestContext = *decoded.RequestContext
+	return event, true
 }
 
 // encode writes an answer like Lambda's library does.

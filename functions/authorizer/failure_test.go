@@ -97,7 +97,7 @@ func TestNothingIsAllowedByAnItemThatIsNotTheRing(t *testing.T) {
 }
 
 // ringItem is the item of Jane's ring as DynamoDB answers it.
-func ringItem(t *testing.T) string {
+func ringItem(t testing.TB) string {
 	t.Helper()
 	for _, item := range newWorld(t).Table.Items() {
 		if strings.Contains(item, `{"S":"RING"}`) {
