@@ -89,6 +89,7 @@ func (c client) Do(r *http.Request) (*http.Response, error) {
 // inMemory is a body whose bytes can be looked at without reading it.
 type inMemory struct{ *bytes.Buffer }
 
+// Close does nothing.
 func (inMemory) Close() error { return nil }
 
 // checkSum holds an answer against the sum that DynamoDB sends along. The SDK
@@ -99,7 +100,7 @@ func checkSum(header http.Header, answer []byte) error {
 	if text == "" {
 		return nil
 	}
-	if sum, err := strconv.ParseUint(text, 10, 32); err != nil || uint32(sum) != crc32.ChecksumIEEE(answer) {
+	if sum, err := strconv.ParseUint(text, 10, 32); err != nil || sum != uint64(crc32.ChecksumIEEE(answer)) {
 		return errors.New("the answer was damaged on its way: its " + name + " is wrong")
 	}
 	return nil

@@ -36,7 +36,10 @@ type quickDecoder struct {
 	middleware.DeserializeMiddleware
 }
 
-func (d quickDecoder) HandleDeserialize(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
+// HandleDeserialize decodes what next received.
+func (d quickDecoder) HandleDeserialize(
+	ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
+) (middleware.DeserializeOutput, middleware.Metadata, error) {
 	out, metadata, err := next.HandleDeserialize(ctx, in)
 	if body, ok := success(out, err); ok {
 		if answer, ok := decodeAnswer(body); ok {
@@ -61,13 +64,14 @@ func success(out middleware.DeserializeOutput, err error) (body []byte, ok bool)
 	return inMemory.Bytes(), true
 }
 
-// received hands on what came back already.
+// received is what came back already.
 type received struct {
 	out      middleware.DeserializeOutput
 	metadata middleware.Metadata
 	err      error
 }
 
+// HandleDeserialize hands it on.
 func (r received) HandleDeserialize(context.Context, middleware.DeserializeInput) (middleware.DeserializeOutput, middleware.Metadata, error) {
 	return r.out, r.metadata, r.err
 }
