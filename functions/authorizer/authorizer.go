@@ -52,7 +52,7 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return encode(answer)
+	return json.Marshal(answer)
 }
 
 var _ lambda.Handler = (*Handler)(nil)
@@ -75,15 +75,6 @@ func fromGateway(payload []byte) (event events.APIGatewayProxyRequest, ok bool) 
 	event = decoded.APIGatewayProxyRequest
 	event.RequestContext = *decoded.RequestContext
 	return event, true
-}
-
-// encode writes an answer like Lambda's library does.
-func encode(answer any) ([]byte, error) {
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(answer)
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), err
 }
 
 // webhook answers a job runner over HTTP: about jobs of its own account, unless
@@ -135,7 +126,7 @@ func (h *Handler) direct(ctx context.Context, payload []byte) (answer []byte, er
 		h.log.WarnContext(ctx, "not decided", "code", string(apikey.CodeOf(err)), "error", err)
 		return nil, invocationError(err)
 	}
-	return encode(bodyOf(decision))
+	return json.Marshal(bodyOf(decision))
 }
 
 func (h *Handler) decideDirect(ctx context.Context, payload []byte) (jobauth.Decision, error) {
