@@ -3,6 +3,7 @@ package awsclient
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"hash/crc32"
 	"io"
@@ -57,6 +58,9 @@ func newTransport() http.RoundTripper {
 		MaxIdleConnsPerHost: 16,
 		// Answers are short, and DynamoDB's sum is of what it sends.
 		DisableCompression: true,
+		// A thawed function that needs a new connection is spared a third of its
+		// wait by resuming the old one's session.
+		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(2)},
 	}
 }
 
