@@ -34,6 +34,7 @@ func TestChangeIsOfTheCallersOwnKeysByTheCaller(t *testing.T) {
 		// In place of the key that the client did not send: the gateway's id of the
 		// request, with a blank, which no client's key can have.
 		IdempotencyKey: "request " + requestID,
+		DeliveryKey:    "request " + requestID,
 	}
 	if diff := cmp.Diff(want, *got); diff != "" {
 		t.Error(diff)
@@ -74,8 +75,8 @@ func TestIdempotencyKeyIsOneTo64VisibleASCIICharacters(t *testing.T) {
 				return
 			}
 			got.wantOK()
-			if change.IdempotencyKey != test.key {
-				t.Errorf("read as %q", change.IdempotencyKey)
+			if change.IdempotencyKey != test.key || change.DeliveryKey != "request "+requestID {
+				t.Errorf("read as %q, delivered as %q", change.IdempotencyKey, change.DeliveryKey)
 			}
 		})
 	}
