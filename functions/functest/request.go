@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -20,8 +21,10 @@ type Request struct {
 	Method string
 	// Resource is the path as the API names it, such as /v1/user-api-keys/{keyId}.
 	Resource string
-	// KeyID stands in the place of {keyId}.
-	KeyID   string
+	// KeyID and ScheduleID stand in the places of {keyId} and {scheduleId}.
+	KeyID, ScheduleID string
+	// Query are the query parameters.
+	Query   url.Values
 	Token   string
 	Headers map[string]string
 	Body    string
@@ -48,7 +51,7 @@ func (r Request) As(token string) Request {
 func (r Request) Event() events.APIGatewayProxyRequest {
 	event := events.APIGatewayProxyRequest{
 		Resource: r.Resource, HTTPMethod: r.Method,
-		Path:    strings.ReplaceAll(r.Resource, "{keyId}", r.KeyID),
+		Path:    strings.NewReplacer("{keyId}", r.KeyID, "{scheduleId}", r.ScheduleID).Replace(r.Resource),
 		Headers: map[string]string{}, MultiValueHeaders: map[string][]string{},
 		Body: r.Body,
 		RequestContext: events.APIGatewayProxyRequestContext{
@@ -67,8 +70,16 @@ func (r Request) Event() events.APIGatewayProxyRequest {
 	for name, value := range r.Headers {
 		add(name, value)
 	}
-	if strings.Contains(r.Resource, "{keyId}") {
-		event.PathParameters = map[string]string{"keyId": r.KeyID}
+	for name, value := range map[string]string{"keyId": r.KeyID, "scheduleId": r.ScheduleID} {
+		if strings.Contains(r.Resource, "{"+name+"}") {
+			event.PathParameters = map[string]string{name: value}
+		}
+	}
+	if r.Query != nil {
+		event.MultiValueQueryStringParameters, event.QueryStringParameters = r.Query, map[string]string{}
+		for name, values := range r.Query {
+			event.QueryStringParameters[name] = values[len(values)-1]
+		}
 	}
 	return event
 }
@@ -119,6 +130,7 @@ type Key struct {
 	CreatedAt   time.Time
 	CreatedBy   apikey.Actor
 	PhasedOutAt time.Time
+	LastUsedAt  time.Time
 }
 
 // Problem is the answer's problem details.

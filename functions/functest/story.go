@@ -76,14 +76,18 @@ func (w *World) putVersion(ctx context.Context, ring apikey.Ring, credential api
 	return material, w.Keys.Vault.Promote(ctx, material, ring.Active.VersionID)
 }
 
-// Suspend leaves the owner without keys and suspended, as off-boarding will.
+// Suspend leaves the owner without keys and suspended, as off-boarding will: by an
+// administrator of the account.
 func (w *World) Suspend(owner apikey.Owner) {
 	w.t.Helper()
 	w.DeleteAll(owner)
 	w.update(owner, func(_ context.Context, ring apikey.Ring) (apikey.Ring, apikey.Event, error) {
 		ring.Revision++
 		ring.Suspended = true
-		return ring, apikey.Event{Type: apikey.EventAllDeleted, Owner: owner, Revision: ring.Revision, OccurredAt: w.Now()}, nil
+		return ring, apikey.Event{
+			Type: apikey.EventAllDeleted, Owner: owner, Revision: ring.Revision, OccurredAt: w.Now(),
+			Actor: apikey.Actor{Kind: apikey.ActorAdministrator, ID: "IBMid-ADMINISTRATOR"}, CorrelationID: "story",
+		}, nil
 	})
 }
 
