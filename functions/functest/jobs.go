@@ -1,6 +1,8 @@
 package functest
 
 import (
+	"context"
+	"slices"
 	"time"
 
 	"github.com/userapikey/service/shared/apikey"
@@ -8,18 +10,35 @@ import (
 	"github.com/userapikey/service/shared/store"
 )
 
-// Bind binds a schedule of the owner's, past every function. One that names a
-// key is pinned to it.
+// Bind binds a schedule of the owner's, past every function: pins it to the key,
+// or has it follow the Active one when that is zero.
 func (w *World) Bind(owner apikey.Owner, id string, pinnedTo apikey.KeyID) {
 	w.t.Helper()
-	s := apikey.Schedule{ID: id, Binding: apikey.FollowActive}
-	if pinnedTo != (apikey.KeyID{}) {
-		s.Binding, s.KeyID = apikey.Pinned, pinnedTo
-	}
 	w.changeSchedule(owner, id, func(ring apikey.Ring, before *apikey.Schedule) (apikey.Ring, *apikey.Event, error) {
-		next, event, _, err := ring.Bind(w.command(owner), before, s)
+		next, event, _, err := ring.Bind(w.command(owner), before, scheduleOf(id, pinnedTo))
 		return next, event, err
 	})
+}
+
+// BindMany pins schedules of the owner's to the key, or has them follow the Active
+// one, past every function: as many at once as one change may bind.
+func (w *World) BindMany(owner apikey.Owner, ids []string, pinnedTo apikey.KeyID) {
+	w.t.Helper()
+	for some := range slices.Chunk(ids, store.MaxSchedulesPerChange) {
+		w.update(owner, func(_ context.Context, ring apikey.Ring) (apikey.Ring, apikey.Event, error) {
+			next, change := ring, apikey.Event{}
+			for _, id := range some {
+				next.Revision = ring.Revision
+				bound, event, _, err := next.Bind(w.command(owner), nil, scheduleOf(id, pinnedTo))
+				if err != nil {
+					return ring, change, err
+				}
+				event.Schedules = append(change.Schedules, event.Schedules...)
+				next, change = bound, *event
+			}
+			return next, change, nil
+		})
+	}
 }
 
 // Unbind ends the binding of a schedule of the owner's, past every function.
@@ -29,6 +48,13 @@ func (w *World) Unbind(owner apikey.Owner, id string) {
 		next, event := ring.Unbind(w.command(owner), *bound)
 		return next, event, nil
 	})
+}
+
+func scheduleOf(id string, pinnedTo apikey.KeyID) apikey.Schedule {
+	if pinnedTo == (apikey.KeyID{}) {
+		return apikey.Schedule{ID: id, Binding: apikey.FollowActive}
+	}
+	return apikey.Schedule{ID: id, Binding: apikey.Pinned, KeyID: pinnedTo}
 }
 
 func (w *World) changeSchedule(owner apikey.Owner, id string, change store.ScheduleChange) {

@@ -1,6 +1,7 @@
 package functest
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -88,10 +89,16 @@ func (r Request) Event() events.APIGatewayProxyRequest {
 // the gateway, with an id of its own.
 func (w *World) Send(function any, r Request) Answer {
 	w.t.Helper()
+	return w.SendIn(w.t.Context(), function, r)
+}
+
+// SendIn is Send with a context, such as one that ends.
+func (w *World) SendIn(ctx context.Context, function any, r Request) Answer {
+	w.t.Helper()
 	w.sent++
 	event := r.Event()
 	event.RequestContext.RequestID = requestID(w.sent)
-	return w.Deliver(function, event)
+	return w.deliver(ctx, function, event)
 }
 
 func requestID(n int) string { return fmt.Sprintf("5b1f0d3c-8c1e-4a7b-9f60-%012d", n) }
@@ -99,11 +106,16 @@ func requestID(n int) string { return fmt.Sprintf("5b1f0d3c-8c1e-4a7b-9f60-%012d
 // Deliver has the function answer an event of API Gateway.
 func (w *World) Deliver(function any, event events.APIGatewayProxyRequest) Answer {
 	w.t.Helper()
+	return w.deliver(w.t.Context(), function, event)
+}
+
+func (w *World) deliver(ctx context.Context, function any, event events.APIGatewayProxyRequest) Answer {
+	w.t.Helper()
 	payload, err := json.Marshal(event)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	out, err := w.Invoke(function, payload)
+	out, err := w.InvokeIn(ctx, function, payload)
 	if err != nil {
 		w.t.Fatalf("the function failed: %v", err)
 	}

@@ -76,17 +76,15 @@ func TestIfMatchIsHonoured(t *testing.T) {
 
 func TestThousandSchedulesAreEnough(t *testing.T) {
 	w := newWorld(t)
-	for i := range apikey.MaxSchedules {
-		w.Bind(functest.Jane, fmt.Sprintf("nightly-%d", i), apikey.KeyID{})
-	}
+	w.BindMany(functest.Jane, ids(apikey.MaxSchedules), apikey.KeyID{})
 	w.send(bind("one-more", following)).Refused(http.StatusConflict, apikey.CodeTooManySchedules)
-	w.send(bind("nightly-7", pinned(w.active().String()))).Must(http.StatusOK)
-	w.send(bind("nightly-7", pinned(w.active().String()))).Must(http.StatusOK)
+	w.send(bind("nightly-007", pinned(w.active().String()))).Must(http.StatusOK)
+	w.send(bind("nightly-007", pinned(w.active().String()))).Must(http.StatusOK)
 	w.send(w.asColleague(bind("one-more", following))).Must(http.StatusCreated)
-	w.send(unbind("nightly-8")).Must(http.StatusNoContent)
+	w.send(unbind("nightly-008")).Must(http.StatusNoContent)
 	w.send(bind("one-more", following)).Must(http.StatusCreated)
-	w.send(bind("nightly-8", following)).Refused(http.StatusConflict, apikey.CodeTooManySchedules)
-	w.wantRevision(2 + apikey.MaxSchedules + 3)
+	w.send(bind("nightly-008", following)).Refused(http.StatusConflict, apikey.CodeTooManySchedules)
+	w.wantRevision(2 + 11 + 3)
 }
 
 // Whatever changes at the same time, a PUT is answered by one state of things.

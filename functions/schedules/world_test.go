@@ -2,8 +2,10 @@ package schedules_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -199,7 +201,24 @@ func (w world) during(n int, operation string, change func()) awstest.Fault {
 // bindMany pins so many schedules to Jane's Active key.
 func (w world) bindMany(n int) {
 	w.t.Helper()
-	for i := range n {
-		w.Bind(functest.Jane, fmt.Sprintf("nightly-%03d", i), w.active())
+	w.BindMany(functest.Jane, ids(n), w.active())
+}
+
+// ids are nightly-000 and so on.
+func ids(n int) []string {
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("nightly-%03d", i)
 	}
+	return ids
+}
+
+// replaced is the answer with one text in place of another.
+func replaced(response *http.Response, old, by string) (*http.Response, error) {
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, err
+	}
+	response.Body = io.NopCloser(strings.NewReader(strings.ReplaceAll(string(body), old, by)))
+	return response, nil
 }
