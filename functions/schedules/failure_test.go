@@ -250,7 +250,7 @@ func TestIdempotencyKeyMeansNothingHere(t *testing.T) {
 // A schedule that cannot be decoded is a defect of ours and is not guessed at.
 func TestScheduleThatCannotBeReadIsADefect(t *testing.T) {
 	w := operationsWorld(t)
-	w.Table.Transport.SetFault(func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+	w.Table.Transport.SetFault(func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
 		response, err := next()
 		if err != nil {
 			return nil, err
