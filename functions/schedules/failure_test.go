@@ -88,6 +88,10 @@ func TestCallsOfEachOperation(t *testing.T) {
 			w.wantRevision(before + o.changes)
 		})
 	}
+	// Who has bound no schedule has none to rebind, and none is looked for.
+	w := newWorld(t)
+	w.send(rebind(unknownKey)).Must(http.StatusOK)
+	w.calls("GetItem")
 }
 
 // Every call of every operation goes wrong in every way, once or from then on: the

@@ -95,6 +95,7 @@ func TestRebindingWithNothingToDoChangesNothing(t *testing.T) {
 	w.Bind(colleague, "theirs", w.Create(colleague).Key.ID)
 	theirs := w.Ring(colleague).Active.ID
 	w.Rotate(colleague)
+	w.Bind(functest.Jane, "current", w.active())
 	before := w.Ring(functest.Jane).Revision
 	for name, id := range map[string]apikey.KeyID{
 		"the Active key": w.active(), "a key without schedules": w.phasedOut(), "a colleague's key": theirs,
