@@ -33,7 +33,7 @@ func (w world) page(query url.Values) (p page) {
 func (w world) walk(limit int, between func()) (ids []string) {
 	w.t.Helper()
 	query := url.Values{"limit": {fmt.Sprint(limit)}}
-	for {
+	for range 100 {
 		p := w.page(query)
 		for _, s := range p.Schedules {
 			ids = append(ids, s.ID)
@@ -47,6 +47,8 @@ func (w world) walk(limit int, between func()) (ids []string) {
 		query.Set("cursor", *p.NextCursor)
 		between()
 	}
+	w.t.Fatalf("the listing has no end: %v", ids)
+	return nil
 }
 
 // bindAll binds schedules of these ids.
