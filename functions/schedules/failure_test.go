@@ -225,6 +225,20 @@ func TestEventDeliveredTwiceAtOnceHasTheEffectOfOne(t *testing.T) {
 	}
 }
 
+// A client that passes on the headers that it got gives all its requests one id; the
+// gateway gives each its own.
+func TestRequestsUnderOneIDAreNotTakenForEachOther(t *testing.T) {
+	w := newWorld(t)
+	for i, request := range []functest.Request{bind("one", following), bind("two", following), unbind("one"), unbind("two")} {
+		event := request.Event()
+		event.RequestContext.ExtendedRequestID = fmt.Sprintf("QkD0%dHCPIAMEfzg=", i)
+		if got := w.Deliver(w.function(), event); got.Status != http.StatusCreated && got.Status != http.StatusNoContent {
+			t.Errorf("answered %d %s", got.Status, got.Body)
+		}
+	}
+	w.wantRevision(6)
+}
+
 // A key that is not Active gets no new schedules, so there is nothing that a second
 // delivery could rebind.
 func TestRebindingDeliveredTwiceRebindsOnce(t *testing.T) {

@@ -115,12 +115,16 @@ func (r *Request) idempotencyKey() (string, error) {
 
 // deliveryKey stands for the request: Lambda may deliver one event twice, and the
 // second delivery must be a replay of the first, also when the client sent no
-// Idempotency-Key. The blank keeps it apart from every key that a client can send.
+// Idempotency-Key. A client can choose the first of the gateway's ids by a header
+// (X-Amzn-RequestId), and does when it passes on those that it got; the second is
+// the gateway's own, but not every gateway has it. The blank keeps it apart from
+// every key that a client can send.
 func (r *Request) deliveryKey() string {
-	if id := r.CorrelationID(); id != "" {
-		return "request " + id
+	id, ownID := r.event.RequestContext.RequestID, r.event.RequestContext.ExtendedRequestID
+	if id == "" && ownID == "" {
+		return ""
 	}
-	return ""
+	return strings.TrimRight("request "+id+" "+ownID, " ")
 }
 
 // header is the header's only value, whatever the case of its name; "" when
