@@ -93,10 +93,15 @@ func (d decider) recordAll(ctx context.Context, items []item) {
 		places <- struct{}{}
 		group.Go(func() {
 			defer func() { <-places }()
+			defer noted()
+			defer func() {
+				if recover() != nil {
+					it.problem = httpapi.Panicked(ctx, d.log)
+				}
+			}()
 			if err := d.record(ctx, it.run, &it.decision); err != nil {
 				it.problem = err
 			}
-			noted()
 		})
 	}
 	group.Wait()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/httpapi"
 	"github.com/userapikey/service/shared/jobauth"
 	"github.com/userapikey/service/shared/store"
 )
@@ -53,6 +54,11 @@ func (d decider) noteUse(ctx context.Context, ring apikey.Ring, decision jobauth
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		defer func() {
+			if recover() != nil {
+				_ = httpapi.Panicked(ctx, d.log) // logged, and forgotten like any failure
+			}
+		}()
 		if err := d.rings.Use(ctx, ring, decision.KeyID); err != nil {
 			d.log.WarnContext(ctx, "the last use of a key is not noted", "keyId", decision.KeyID.String(), "error", err)
 		}

@@ -167,23 +167,26 @@ func (s *Store) EndRun(ctx context.Context, ref apikey.RunRef, accountID string)
 		Key:                       runKey(ref),
 		ConditionExpression:       aws.String("expiresAt > :now"),
 		ExpressionAttributeValues: item{":now": number(s.now().Unix())},
+
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}
 	if accountID != "" {
 		end.ConditionExpression = aws.String("expiresAt > :now AND accountId = :account")
 		end.ExpressionAttributeValues[":account"] = text(accountID)
 	}
 	// Sent here and not by the SDK's retryer: once an answer was lost, that there
-	// is no such run means that it was ended.
+	// is no run any more means that it was ended.
 	var lost error
 	for send := range maxSends {
 		if err := s.backOff(ctx, send); err != nil {
 			return unavailable(errors.Join(lost, err))
 		}
 		_, err := s.client.DeleteItem(ctx, end, sendOnce)
+		notMet, refused := errors.AsType[*types.ConditionalCheckFailedException](err)
 		switch {
-		case err == nil, isConditionNotMet(err) && lost != nil:
+		case err == nil, refused && lost != nil && notMet.Item == nil:
 			return nil
-		case isConditionNotMet(err):
+		case refused:
 			return apikey.RunNotFound()
 		case isClientFault(err) && !isThrottling(err):
 			return unavailable(err)
