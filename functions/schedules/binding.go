@@ -68,7 +68,7 @@ func (b bindingBody) named(wanted binding) (binding, error) {
 		}
 	default:
 		if wanted.credential, err = apikey.ParseCredential(*b.Credential); err != nil {
-			return binding{}, apikey.Invalid("credential", "is no credential: it was mistyped or cut off")
+			return binding{}, apikey.Invalid("credential", "is not a credential: mistyped or cut off")
 		}
 		wanted.schedule.KeyID = wanted.credential.KeyID()
 	}
