@@ -27,7 +27,7 @@ func (w world) states() map[string]apikey.ScheduleState {
 	return states
 }
 
-func TestStateOfASchedulesIsThatOfItsKey(t *testing.T) {
+func TestStateOfAScheduleIsThatOfItsKey(t *testing.T) {
 	const ready, phasedOut, deleted, none = apikey.ScheduleReady, apikey.ScheduleKeyPhasedOut, apikey.ScheduleKeyDeleted, apikey.ScheduleWithoutActive
 	w := newWorld(t)
 	bound := w.active()

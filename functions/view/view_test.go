@@ -97,6 +97,9 @@ func TestSuspendedUserIsTold(t *testing.T) {
 	if !got.Suspended {
 		t.Error("the suspension is not shown")
 	}
+	if change := w.LastChange(functest.Jane); change.Actor.Kind != apikey.ActorAdministrator || change.Actor.ID == "" || change.CorrelationID == "" {
+		t.Errorf("nothing tells who suspended her: %+v", change)
+	}
 }
 
 func TestNoViewShowsACredentialOrWhereItIs(t *testing.T) {
