@@ -7,7 +7,9 @@ import (
 
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/awstest"
+	"github.com/userapikey/service/shared/jobauth"
 	"github.com/userapikey/service/shared/store"
+	"github.com/userapikey/service/shared/store/storetest"
 )
 
 // The story that the contract's examples tell: the owner creates a key in May
@@ -58,6 +60,13 @@ func keyToRotate(w *world) {
 // keyRotated makes the first sample key, and then the second.
 func keyRotated(w *world) {
 	keyToRotate(w)
+	w.rotateToSecond()
+}
+
+// rotateToSecond makes the second sample key of the first, and says in the
+// change, as the product does, which schedules that stopped.
+func (w *world) rotateToSecond() {
+	w.t.Helper()
 	credential := w.credential(secondCredential)
 	w.update(func(ctx context.Context, ring apikey.Ring) (apikey.Ring, apikey.Event, error) {
 		material, err := w.vault.Stage(ctx, ring.SecretARN, credential)
@@ -67,7 +76,13 @@ func keyRotated(w *world) {
 		if err := w.vault.Promote(ctx, material, ring.Active.VersionID); err != nil {
 			return ring, apikey.Event{}, err
 		}
-		return ring.Rotate(w.command(), material)
+		affected, err := w.rings.Affected(ctx, sampleOwner.Locator(), jobauth.OfRotation(ring))
+		if err != nil {
+			return ring, apikey.Event{}, err
+		}
+		next, event, err := ring.Rotate(w.command(), material)
+		event.AffectedSchedules = affected.Schedules
+		return next, event, err
 	})
 }
 
@@ -83,12 +98,8 @@ func allDeleted(w *world) {
 // firstKeyDeleted leaves the second sample key alone.
 func firstKeyDeleted(w *world) {
 	keyRotated(w)
-	id, err := apikey.ParseUUID(firstKeyID)
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	w.update(func(_ context.Context, ring apikey.Ring) (apikey.Ring, apikey.Event, error) {
-		return ring.DeleteOne(w.command(), id)
+		return ring.DeleteOne(w.command(), w.keyID(firstKeyID))
 	})
 }
 
@@ -190,19 +201,41 @@ func issuerOutOfReach(w *world) { w.issuer.outOfReach = true }
 
 func noRandomness(w *world) { w.noRandom = true }
 
+func noClock(w *world) { w.noClock = true }
+
 // everyRaceLost lets other transactions win every time.
 func everyRaceLost(w *world) {
-	w.table.Transport.SetFault(awstest.On("TransactWriteItems", answering(400, map[string]any{
-		"__type":              "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
-		"message":             "injected",
-		"CancellationReasons": []map[string]string{{"Code": "TransactionConflict"}, {"Code": "None"}},
-	})))
+	w.table.Transport.SetFault(awstest.On("TransactWriteItems", transactionConflict))
 }
+
+var transactionConflict = answering(400, map[string]any{
+	"__type":              "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+	"message":             "injected",
+	"CancellationReasons": []map[string]string{{"Code": "TransactionConflict"}, {"Code": "None"}},
+})
 
 // unreadableRing stores something that is no ring in the ring's place.
 func unreadableRing(w *world) {
 	w.table.Transport.SetFault(awstest.On("GetItem", answering(200, map[string]any{
 		"Item": map[string]any{"pk": map[string]string{"S": "OWNER#?"}, "sk": map[string]string{"S": "RING"}, "revision": map[string]string{"S": "?"}},
+	})))
+}
+
+// unreadableItems stores something that is none of them in the place of the
+// owner's ring, schedules and runs.
+func unreadableItems(w *world) {
+	unreadable := func(sk string) map[string]any {
+		return map[string]any{"pk": map[string]string{"S": "OWNER#" + sampleOwner.Locator().String()}, "sk": map[string]string{"S": sk}}
+	}
+	ref, err := apikey.ParseRunRef(sampleRunRef)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.table.Transport.SetFault(awstest.On("BatchGetItem", answering(200, map[string]any{
+		"Responses": map[string]any{storetest.Table: []any{
+			unreadable("RING"), unreadable("SCHEDULE#" + followingID), unreadable("RUN#" + ref.Name.String()),
+		}},
+		"UnprocessedKeys": map[string]any{},
 	})))
 }
 
