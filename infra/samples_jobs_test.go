@@ -131,19 +131,23 @@ func hundredOfPhasedOutKey(w *world) {
 	keyInJune(w)
 	for half := range 2 {
 		w.leap(int64(half)+2, func(ring apikey.Ring) (apikey.Ring, apikey.Event, error) {
-			var all apikey.Event
+			var (
+				last apikey.Event
+				all  []apikey.Schedule
+			)
 			for i := range 50 {
 				next, event, bound, err := ring.Bind(w.command(), nil, apikey.Schedule{
 					ID: fmt.Sprintf("schedule-%d-%02d", half, i), Binding: apikey.Pinned, KeyID: w.keyID(firstKeyID),
 				})
 				if err != nil {
-					return ring, all, err
+					return ring, last, err
 				}
 				bound.Revision = int64(half) + 2
-				event.Schedules = append(all.Schedules, bound)
-				ring, all = next, *event
+				all = append(all, bound)
+				ring, last = next, *event
 			}
-			return ring, all, nil
+			last.Schedules = all
+			return ring, last, nil
 		})
 	}
 	w.rotateToSecond()

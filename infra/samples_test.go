@@ -177,10 +177,7 @@ func (w *world) leap(revision int64, changes func(apikey.Ring) (apikey.Ring, api
 // material is that of a new key, which is only named and kept nowhere.
 func (w *world) material(secretARN string) apikey.Material {
 	w.t.Helper()
-	id, err := apikey.NewUUID(w.now, w)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	id := w.newID()
 	credential, err := apikey.NewCredential(sampleOwner.Locator(), id, w)
 	if err != nil {
 		w.t.Fatal(err)
@@ -189,6 +186,15 @@ func (w *world) material(secretARN string) apikey.Material {
 		secretARN = "arn:aws:secretsmanager:us-east-1:111122223333:secret:gone-AbCdEf"
 	}
 	return apikey.Material{KeyID: id, Digest: credential.Digest(), SecretARN: secretARN, VersionID: id.String()}
+}
+
+func (w *world) newID() apikey.UUID {
+	w.t.Helper()
+	id, err := apikey.NewUUID(w.now, w)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return id
 }
 
 // The faults.
@@ -253,7 +259,7 @@ func answering(status int, body any) awstest.Fault {
 }
 
 func (w *world) command() apikey.Command {
-	return apikey.Command{Actor: sampleActor, Now: w.now, CorrelationID: sampleRequestID}
+	return apikey.Command{Actor: sampleActor, Now: w.now, CorrelationID: w.newID().String()}
 }
 
 func (w *world) credential(text string) apikey.Credential {
@@ -278,8 +284,11 @@ func (w *world) update(change func(context.Context, apikey.Ring) (apikey.Ring, a
 
 func (w *world) operation(id string) operation { return loadContract(w.t).operation(w.t, id) }
 
+// must sends a request that leads to the state; it is another one than the
+// scenario's, so it has another id.
 func (w *world) must(status int, c call) answer {
 	w.t.Helper()
+	c.requestID = w.newID().String()
 	got := w.send(c)
 	if got.status != status {
 		w.t.Fatalf("%s is answered %d %s", c.operation.route(), got.status, got.body)

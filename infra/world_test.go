@@ -1,6 +1,7 @@
 package infra_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -124,6 +125,8 @@ type call struct {
 	headers map[string]string
 	query   map[string]string
 	body    string
+	// requestID is the gateway's; "" is sampleRequestID.
+	requestID string
 }
 
 // answer is what came of a call.
@@ -157,7 +160,7 @@ func (w *world) send(c call) answer {
 		Resource: c.operation.path, HTTPMethod: c.operation.method, Path: c.path(),
 		Headers: headers, QueryStringParameters: c.query, Body: c.body,
 		PathParameters: map[string]string{"keyId": c.keyID, "scheduleId": c.scheduleID, "runRef": c.runRef},
-		RequestContext: events.APIGatewayProxyRequestContext{RequestID: sampleRequestID},
+		RequestContext: events.APIGatewayProxyRequestContext{RequestID: cmp.Or(c.requestID, sampleRequestID)},
 	})
 	if err != nil {
 		w.t.Fatalf("%s: the function failed: %v", c.operation.route(), err)
