@@ -59,11 +59,7 @@ func (c *calls) collect(t *testing.T, s scenario) {
 	} else {
 		w.table.Transport.SetFault(itemActions(actions))
 	}
-	request := s.call
-	request.operation = w.operation(s.operation)
-	if s.request != "" {
-		request.body = request.operation.bodyLike(t, s.request)
-	}
+	request := s.asCall(loadContract(t), t)
 	w.send(request)
 	for _, operation := range w.table.Transport.TakeCalls() {
 		switch operation {
