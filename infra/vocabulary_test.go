@@ -109,6 +109,41 @@ func TestEveryWordIsDescribed(t *testing.T) {
 	}
 }
 
+// Every reason and every state is shown by an answer, which the functions are then
+// made to give.
+func TestEveryReasonAndStateHasAnExample(t *testing.T) {
+	c := loadContract(t)
+	shown := map[string]string{}
+	for _, op := range c.operations() {
+		for _, response := range op.answers() {
+			if response.Content == nil {
+				continue
+			}
+			for _, media := range response.Content.FromOldest() {
+				for _, example := range media.Examples.FromOldest() {
+					shown[op.id] += asJSON(t, example.Value)
+				}
+			}
+		}
+	}
+	for _, words := range []struct {
+		operation, field string
+		words            []string
+	}{
+		{"authorizeJob", "reason", texts(jobauth.Reasons)},
+		{"authorizeJobs", "reason", texts(undecidedReasons)},
+		{"renewRun", "reason", texts(renewalReasons)},
+		{"readSchedule", "state", texts(apikey.ScheduleStates)},
+		{"bindSchedule", "binding", texts(apikey.Bindings)},
+	} {
+		for _, word := range words.words {
+			if !strings.Contains(shown[words.operation], `"`+words.field+`":"`+word+`"`) {
+				t.Errorf("no answer of %s shows the %s %s", words.operation, words.field, word)
+			}
+		}
+	}
+}
+
 const problemsDocument = "../docs/problems.md"
 
 // The type of a problem leads to the section that explains its code; a section
