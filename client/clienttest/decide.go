@@ -1,0 +1,181 @@
+package clienttest
+
+import (
+	"crypto/rand"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/userapikey/service/client"
+)
+
+// onRecord is how long a run is kept after its lease has run out.
+const onRecord = 24 * time.Hour
+
+var credentialForm = regexp.MustCompile(`^cpdk_[0-9A-Za-z]{43}_[0-9A-Za-z]{49}$`)
+
+// decide answers a request of the right form, and records the run.
+func (s *Server) decide(r requestBody) client.Decision {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	owner, key, reason := s.lookUp(r)
+	decision := client.Decision{Allowed: reason == client.KeyActive, Reason: reason}
+	if key.ID != "" {
+		decision.Key, decision.Owner = owner.describe(key, reason == client.KeyDeleted || reason == client.ScheduleKeyDeleted)
+	}
+	if !decision.Allowed {
+		return decision
+	}
+	decision.Secret = &client.SecretRef{ARN: owner.secretARN, VersionID: key.ID}
+	if r.RunID != "" {
+		decision.Run = s.start(owner, key, r).state()
+	}
+	return decision
+}
+
+func (s *Server) lookUp(r requestBody) (*Owner, Key, client.Reason) {
+	switch {
+	case r.Credential != nil:
+		return s.byCredential(*r.Credential)
+	case r.ScheduleRef != "":
+		return s.bySchedule(r.ScheduleRef)
+	default:
+		return activeOf(s.owners[*r.Owner])
+	}
+}
+
+func (s *Server) byCredential(text string) (*Owner, Key, client.Reason) {
+	if !credentialForm.MatchString(text) {
+		return nil, Key{}, client.CredentialMalformed
+	}
+	for _, owner := range s.owners {
+		switch key, status := owner.find(func(key Key) bool { return key.Credential == text }); status {
+		case active:
+			return owner, key, client.KeyActive
+		case phasedOut:
+			return owner, key, client.KeyPhasedOut
+		case deleted:
+			return owner, key, client.KeyDeleted
+		case unknown:
+		}
+	}
+	return nil, Key{}, client.KeyUnknown
+}
+
+func (s *Server) bySchedule(ref string) (*Owner, Key, client.Reason) {
+	for _, owner := range s.owners {
+		for _, schedule := range owner.schedules {
+			if schedule.ref != ref {
+				continue
+			}
+			if schedule.keyID == "" {
+				return activeOf(owner)
+			}
+			switch key, status := owner.find(withID(schedule.keyID)); status {
+			case active:
+				return owner, key, client.KeyActive
+			case phasedOut:
+				return owner, key, client.ScheduleKeyPhasedOut
+			case deleted, unknown: // a binding outlives its key
+				return owner, Key{ID: schedule.keyID}, client.ScheduleKeyDeleted
+			}
+		}
+	}
+	return nil, Key{}, client.ScheduleUnknown
+}
+
+func activeOf(owner *Owner) (*Owner, Key, client.Reason) {
+	if owner == nil || owner.active == nil {
+		return nil, Key{}, client.NoActiveKey
+	}
+	return owner, *owner.active, client.KeyActive
+}
+
+// describe is how a decision shows a key and its owner. Of a deleted key there
+// is no name.
+func (o *Owner) describe(key Key, deleted bool) (*client.Key, *client.Owner) {
+	shown := &client.Key{ID: key.ID, Name: key.Name}
+	if deleted {
+		shown.Name = ""
+	}
+	return shown, &client.Owner{AccountID: o.ref.AccountID, IAMID: o.ref.IAMID, Username: o.ref.IAMID + "@example.com"}
+}
+
+// start records a run, or the same run again: under the key of the new decision,
+// and with a lease that is never shorter than before. One that was ended runs
+// again.
+func (s *Server) start(owner *Owner, key Key, r requestBody) *Run {
+	now := s.now().UTC()
+	at := slices.IndexFunc(s.runs, func(run *Run) bool { return run.owner == owner && run.RunID == r.RunID })
+	if at < 0 {
+		s.runs = append(s.runs, &Run{Ref: "run-" + rand.Text(), RunID: r.RunID, StartedAt: now, owner: owner})
+		at = len(s.runs) - 1
+	}
+	run := s.runs[at]
+	run.JobID, run.KeyID, run.EndedAt = r.JobID, key.ID, time.Time{}
+	run.extend(now, r.LeaseSeconds)
+	return run
+}
+
+// renew answers whether a run may go on; not found when there is none on record.
+func (s *Server) renew(ref string, leaseSeconds *int64) (decision client.Decision, found bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	run := s.running(ref)
+	if run == nil {
+		return client.Decision{}, false
+	}
+	key, status := run.owner.find(withID(run.KeyID))
+	decision = client.Decision{Allowed: true, Reason: client.KeyActive}
+	switch status {
+	case active:
+		decision.Secret = &client.SecretRef{ARN: run.owner.secretARN, VersionID: key.ID}
+	case phasedOut:
+		decision.Reason = client.KeyPhasedOut
+	case deleted, unknown:
+		key = Key{ID: run.KeyID}
+		decision.Allowed, decision.Reason = false, client.KeyDeleted
+	}
+	decision.Key, decision.Owner = run.owner.describe(key, !decision.Allowed)
+	if decision.Allowed {
+		run.extend(s.now().UTC(), leaseSeconds)
+		run.Renewals++
+		decision.Run = run.state()
+	}
+	return decision, true
+}
+
+func (s *Server) end(ref string) (found bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	run := s.running(ref)
+	if run != nil {
+		run.EndedAt = s.now().UTC()
+	}
+	return run != nil
+}
+
+// running is the run unless it was ended, or its lease ran out so long ago that
+// it is no longer on record.
+func (s *Server) running(ref string) *Run {
+	for _, run := range s.runs {
+		if run.Ref == ref && run.EndedAt.IsZero() && s.now().Before(run.LeaseExpiresAt.Add(onRecord)) {
+			return run
+		}
+	}
+	return nil
+}
+
+func (r *Run) extend(now time.Time, leaseSeconds *int64) {
+	lease := client.DefaultLease
+	if leaseSeconds != nil {
+		lease = time.Duration(*leaseSeconds) * time.Second
+	}
+	if end := now.Add(lease); end.After(r.LeaseExpiresAt) {
+		r.LeaseExpiresAt = end
+	}
+}
+
+func (r *Run) state() *client.RunState {
+	return &client.RunState{Ref: r.Ref, LeaseExpiresAt: r.LeaseExpiresAt}
+}
