@@ -136,13 +136,13 @@ func TestAnErrorOfTheGatewayTellsItsRequest(t *testing.T) {
 	})
 }
 
-// attempts answers each request with the next of the answers, and the last for
-// ever after.
-func attempts(w *world, answers ...http.HandlerFunc) {
+// fails answers so many requests so, and those after that with a no.
+func (w *world) fails(times int, answer http.HandlerFunc) {
 	made := 0
 	w.on("", func(response http.ResponseWriter, r *http.Request) {
-		answer := answers[min(made, len(answers)-1)]
-		made++
+		if made++; made > times {
+			answer = says(200, asJSON, no)
+		}
 		answer(response, r)
 	})
 }
@@ -162,13 +162,13 @@ func TestWhatMayPassIsTriedAFewTimes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
-				attempts(w, answer, answer, answer, says(200, asJSON, no))
+				w.fails(3, answer)
 				if decision, err := w.client.Authorize(t.Context(), job()); err != nil || decision.Reason != client.NoActiveKey {
 					t.Errorf("got %+v, %v", decision, err)
 				}
-				attempts(w, answer)
+				w.on("", answer)
 				decision, err := w.client.Authorize(t.Context(), job())
-				if failure(t, err); decision != (client.Decision{}) {
+				if _ = failure(t, err); decision != (client.Decision{}) {
 					t.Errorf("got %+v", decision)
 				}
 				if made := len(w.times("POST", authorizations)); made != 4+4 {
@@ -193,9 +193,9 @@ func TestWhatWillNotPassIsNotTriedAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
-				attempts(w, answer)
+				w.on("", answer)
 				_, err := w.client.Authorize(t.Context(), job())
-				failure(t, err)
+				_ = failure(t, err)
 				if made := len(w.service.Requests()); made != 1 || time.Since(w.began) != 0 {
 					t.Errorf("%d attempts in %s", made, time.Since(w.began))
 				}
@@ -214,7 +214,7 @@ func TestRetryAfterIsHonouredInSecondsAndAsADate(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
-				attempts(w, says(503, asProblem, problem("unavailable"), header...), says(200, asJSON, no))
+				w.fails(1, says(503, asProblem, problem("unavailable"), header...))
 				if _, err := w.client.Authorize(t.Context(), job()); err != nil {
 					t.Error(err)
 				}
@@ -258,7 +258,7 @@ func TestTheCallersContextEndsAuthorize(t *testing.T) {
 				if !errors.Is(err, stop) || decision.Allowed || time.Since(w.began) != 5*time.Second {
 					t.Errorf("got %+v, %v after %s", decision, err, time.Since(w.began))
 				}
-				failure(t, err) // what was met until then
+				_ = failure(t, err) // what was met until then
 			})
 		})
 	}

@@ -32,7 +32,7 @@ func TestCloseEndsTheRunOnceHoweverOftenItIsCalled(t *testing.T) {
 		if err := run.Close(); err != nil || w.ends() != 1 {
 			t.Errorf("%d requests to end the run; %v", w.ends(), err)
 		}
-		if cause := context.Cause(run.Context()); cause != client.ErrRunClosed {
+		if cause := context.Cause(run.Context()); !errors.Is(cause, client.ErrRunClosed) {
 			t.Errorf("the context ended because of %v", cause)
 		}
 		if ended := w.service.Runs()[0].EndedAt.Sub(w.began); ended != 30*time.Minute {
@@ -51,6 +51,7 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
 				run := w.start(t.Context(), time.Hour)
+				synctest.Wait() // for the goroutine to begin
 				if goroutinesOfRuns() == 0 {
 					t.Fatal("this test does not see the run's goroutine")
 				}
@@ -87,41 +88,43 @@ func (w *watch) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestCloseDuringARenewalEndsTheRunAfterIt(t *testing.T) {
 	for name, hanging := range map[string]string{"a renewal": renewals, "an authorization instead of one": authorizations} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w *world) {
-				config := w.service.Config()
-				watch := &watch{RoundTripper: config.Transport}
-				config.Transport = watch
-				w.client = newClient(t, config)
-				run := w.start(t.Context(), time.Hour)
-				w.service.Intercept(func(response http.ResponseWriter, r *http.Request) bool {
-					switch {
-					case strings.HasSuffix(r.URL.Path, hanging):
-						hangs(response, r)
-					case strings.HasSuffix(r.URL.Path, renewals):
-						says(404, asProblem, problem("run_not_found"))(response, r)
-					default:
-						return false
-					}
-					return true
-				})
-				w.at(20*time.Minute + time.Second)
-				if watch.underWay.Load() != 1 {
-					t.Fatal("nothing is under way")
-				}
-				if err := run.Close(); err != nil || w.ends() != 1 {
-					t.Errorf("%d requests to end the run; %v", w.ends(), err)
-				}
-				if took := time.Since(w.began) - 20*time.Minute - time.Second; took != 0 {
-					t.Errorf("Close waited %s for the renewal", took)
-				}
-				if watch.overtook.Load() {
-					t.Error("the end overtook the renewal")
-				}
-				if cause := context.Cause(run.Context()); cause != client.ErrRunClosed {
-					t.Errorf("the context ended because of %v", cause)
-				}
-			})
+			inBubble(t, func(t *testing.T, w *world) { closeWhile(t, w, hanging) })
 		})
+	}
+}
+
+func closeWhile(t *testing.T, w *world, hanging string) {
+	config := w.service.Config()
+	watch := &watch{RoundTripper: config.Transport}
+	config.Transport = watch
+	w.client = newClient(t, config)
+	run := w.start(t.Context(), time.Hour)
+	w.service.Intercept(func(response http.ResponseWriter, r *http.Request) bool {
+		switch {
+		case strings.HasSuffix(r.URL.Path, hanging):
+			hangs(response, r)
+		case strings.HasSuffix(r.URL.Path, renewals):
+			says(404, asProblem, problem("run_not_found"))(response, r)
+		default:
+			return false
+		}
+		return true
+	})
+	w.at(20*time.Minute + time.Second)
+	if watch.underWay.Load() != 1 {
+		t.Fatal("nothing is under way")
+	}
+	if err := run.Close(); err != nil || w.ends() != 1 {
+		t.Errorf("%d requests to end the run; %v", w.ends(), err)
+	}
+	if took := time.Since(w.began) - 20*time.Minute - time.Second; took != 0 {
+		t.Errorf("Close waited %s for the renewal", took)
+	}
+	if watch.overtook.Load() {
+		t.Error("the end overtook the renewal")
+	}
+	if cause := context.Cause(run.Context()); !errors.Is(cause, client.ErrRunClosed) {
+		t.Errorf("the context ended because of %v", cause)
 	}
 }
 
@@ -140,7 +143,7 @@ func TestCloseDoesNotWaitLongForAServiceThatDoesNotAnswer(t *testing.T) {
 				if took := time.Since(w.began); took > 6*time.Second {
 					t.Errorf("Close took %s", took)
 				}
-				if again := run.Close(); again != err {
+				if again := run.Close(); !errors.Is(again, err) {
 					t.Errorf("Close again answered %v", again)
 				}
 			})
@@ -166,11 +169,11 @@ func TestCloseAlsoEndsARunThatWasStopped(t *testing.T) {
 		run := w.start(t.Context(), time.Hour)
 		w.ada.DeleteAll()
 		w.at(time.Hour)
-		cause[*client.RefusedError](t, run)
+		_ = cause[*client.RefusedError](t, run)
 		if err := run.Close(); err != nil || w.service.Runs()[0].EndedAt.IsZero() {
 			t.Errorf("Close answered %v", err)
 		}
-		cause[*client.RefusedError](t, run) // and not that it was closed
+		_ = cause[*client.RefusedError](t, run) // and not that it was closed
 	})
 }
 
@@ -186,7 +189,7 @@ func TestTheCallersContextEndsTheRunsAndItsRenewals(t *testing.T) {
 		w.at(30 * time.Minute)
 		cancel(shutdown)
 		synctest.Wait()
-		if got := context.Cause(run.Context()); got != shutdown {
+		if got := context.Cause(run.Context()); !errors.Is(got, shutdown) {
 			t.Errorf("the context ended because of %v", got)
 		}
 		if left := goroutinesOfRuns(); left != 0 {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -107,7 +108,7 @@ func (q question) decode(text []byte) (Decision, error) {
 	}
 	// By their exact names: encoding/json would take ALLOWED for allowed.
 	d.Allowed, d.Reason = false, ""
-	if err := json.Unmarshal(fields["reason"], &d.Reason); err != nil || d.Reason == "" {
+	if err := json.Unmarshal(fields["reason"], &d.Reason); err != nil || !d.Reason.isWord() {
 		return Decision{}, errors.New("the decision has no reason")
 	}
 	switch string(fields["allowed"]) {
@@ -125,11 +126,19 @@ func (q question) check(d Decision) error {
 	mayAllow := d.Reason == KeyActive || q.renewal && d.Reason == KeyPhasedOut
 	switch {
 	case d.Allowed && !mayAllow, !d.Allowed && d.Reason == KeyActive, undecided && !q.ofBatch:
-		return fmt.Errorf("the decision contradicts itself: allowed %t for the reason %.100q", d.Allowed, string(d.Reason))
+		return fmt.Errorf("the decision contradicts itself: allowed is %t for the reason %s", d.Allowed, d.Reason)
 	case d.Allowed && q.recorded && (d.Run == nil || !isRunRef(d.Run.Ref)):
 		return errors.New("the decision allows a run and does not name it")
 	}
 	return nil
+}
+
+// isWord tells whether it is of the form that all reasons have, also those that
+// this client does not know. It may be logged then: no token has that form.
+func (r Reason) isWord() bool {
+	const mostBytes = 64
+	return r != "" && len(r) <= mostBytes &&
+		!strings.ContainsFunc(string(r), func(c rune) bool { return (c < 'a' || c > 'z') && c != '_' })
 }
 
 // isRunRef tells whether the text can stand in a path as one part of it.

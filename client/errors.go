@@ -94,13 +94,9 @@ type RefusedError struct {
 	Decision Decision
 }
 
-// Error tells the reason and the key's id.
+// Error tells the reason.
 func (e *RefusedError) Error() string {
-	text := "user API key service: the job must not run: " + string(e.Decision.Reason)
-	if e.Decision.Key != nil {
-		text += " (key " + e.Decision.Key.ID + ")"
-	}
-	return text
+	return "user API key service: the job must not run: " + string(e.Decision.Reason)
 }
 
 // LeaseLostError ends a run whose lease has run out because no renewal was

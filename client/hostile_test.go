@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/userapikey/service/client"
 )
@@ -45,6 +46,7 @@ var hostile = map[string]http.HandlerFunc{
 	"allowed for an unknown reason":  says(200, asJSON, strings.Replace(yes, "key_active", "key_fine", 1)),
 	"allowed for being phased out":   says(200, asJSON, strings.Replace(yes, "key_active", "key_phased_out", 1)),
 	"allowed for being undecided":    says(200, asJSON, strings.Replace(yes, "key_active", "unavailable", 1)),
+	"a reason that is no word":       says(200, asJSON, strings.Replace(yes, "key_active", "key active", 1)),
 	"a run without a name":           says(200, asJSON, strings.Replace(yes, `"ref":"r"`, `"ref":""`, 1)),
 	"a run that leads elsewhere":     says(200, asJSON, strings.Replace(yes, `"ref":"r"`, `"ref":".."`, 1)),
 	"no run":                         says(200, asJSON, strings.Replace(yes, `"run"`, `"ran"`, 1)),
@@ -79,6 +81,27 @@ func endless(status int, mediaType string) http.HandlerFunc {
 			}
 		}
 	}
+}
+
+// Or else the tests below would show nothing.
+func TestTheYesThatHostileAnswersImitateIsOne(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.on("", says(200, asJSON, yes))
+		request := w.adasJob()
+		request.RunID, request.Lease = "run-1", 6*time.Second
+		if decision, err := w.client.Authorize(t.Context(), request); err != nil || !decision.Allowed {
+			t.Errorf("Authorize: %+v, %v", decision, err)
+		}
+		w.on("", inBatch(says(200, asJSON, yes)))
+		if decisions, err := w.client.AuthorizeBatch(t.Context(), []client.Request{request}); err != nil || !decisions[0].Allowed {
+			t.Errorf("AuthorizeBatch: %+v, %v", decisions, err)
+		}
+		w.service.Intercept(nil)
+		run := w.start(t.Context(), 6*time.Second)
+		w.on(renewals, says(200, asJSON, yes))
+		w.at(time.Minute)
+		mustRun(t, run)
+	})
 }
 
 func TestHostileAnswersAllowNothing(t *testing.T) {
@@ -178,10 +201,10 @@ func TestHostileAnswersRenewNothing(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
-				run := w.start(t.Context(), 0)
+				run := w.start(t.Context(), 6*time.Second)
 				w.on(renewals, answer)
-				w.at(client.DefaultLease)
-				cause[*client.LeaseLostError](t, run)
+				w.at(6 * time.Second)
+				_ = cause[*client.LeaseLostError](t, run)
 			})
 		})
 	}

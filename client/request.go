@@ -95,11 +95,15 @@ func (r Request) encode() []byte {
 	return body
 }
 
-// leaseSeconds is the lease as it is asked for.
+// leaseSeconds is the lease as it is asked for. One of less than nothing is not
+// rounded to nothing, which would be the default: the service refuses it.
 func (r Request) leaseSeconds() int64 {
 	seconds := int64(r.Lease / time.Second)
-	if r.Lease%time.Second > 0 {
+	switch rest := r.Lease % time.Second; {
+	case rest > 0:
 		seconds++
+	case rest < 0:
+		seconds--
 	}
 	return seconds
 }

@@ -105,6 +105,13 @@ func (r *Run) ID() string {
 	return r.request.RunID
 }
 
+// String names the run, so that a log shows neither more nor a state in the
+// middle of a change.
+func (r *Run) String() string { return "run " + r.ID() }
+
+// GoString is String.
+func (r *Run) GoString() string { return r.String() }
+
 // Decision is the newest: of the start, of the last renewal that was answered,
 // or the refusal that ended the run.
 func (r *Run) Decision() Decision {

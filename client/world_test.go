@@ -11,7 +11,6 @@ import (
 
 	"github.com/userapikey/service/client"
 	"github.com/userapikey/service/client/clienttest"
-	"github.com/userapikey/service/client/internal/memnet"
 )
 
 // world is a service with one owner, a client of it, and the instant at which
@@ -67,7 +66,7 @@ func (w *world) start(ctx context.Context, lease time.Duration) *client.Run {
 
 // at waits until so long after the test began, and for what happens then.
 func (w *world) at(after time.Duration) {
-	time.Sleep(time.Until(w.began.Add(after)))
+	<-time.After(time.Until(w.began.Add(after)))
 	synctest.Wait()
 }
 
@@ -126,16 +125,6 @@ func breaks(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
 // hangs answers nothing for as long as the client waits.
 func hangs(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
-
-// clientOf is a client of any handler, in a bubble.
-func clientOf(t *testing.T, handler http.Handler) *client.Client {
-	t.Helper()
-	server := memnet.Serve(handler)
-	t.Cleanup(server.Close)
-	return newClient(t, client.Config{
-		BaseURL: memnet.URL + "/stage/", Tokens: client.StaticToken("token-of-a-runner"), Transport: server.Transport,
-	})
-}
 
 func newClient(t *testing.T, config client.Config) *client.Client {
 	t.Helper()
