@@ -53,6 +53,8 @@
 // The lease is measured by the monotonic clock of this machine, from the instant
 // at which the request was sent that got it. No clock of the service counts, so
 // clocks that differ do no harm; the lease ends here a little before it does there.
+// While a machine is suspended, its monotonic clock may stand still, and so does
+// the lease here; the first renewal afterwards tells how things are.
 //
 // # Secrets
 //

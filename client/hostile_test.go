@@ -45,6 +45,7 @@ var hostile = map[string]http.HandlerFunc{
 	"allowed for a reason against":   says(200, asJSON, strings.Replace(yes, "key_active", "key_deleted", 1)),
 	"allowed for an unknown reason":  says(200, asJSON, strings.Replace(yes, "key_active", "key_fine", 1)),
 	"allowed for being phased out":   says(200, asJSON, strings.Replace(yes, "key_active", "key_phased_out", 1)),
+	"a no that decides nothing":      says(200, asJSON, `{"allowed":false,"reason":"unavailable"}`),
 	"allowed for being undecided":    says(200, asJSON, strings.Replace(yes, "key_active", "unavailable", 1)),
 	"a reason that is no word":       says(200, asJSON, strings.Replace(yes, "key_active", "key active", 1)),
 	"a run without a name":           says(200, asJSON, strings.Replace(yes, `"ref":"r"`, `"ref":""`, 1)),
@@ -52,6 +53,7 @@ var hostile = map[string]http.HandlerFunc{
 	"no run":                         says(200, asJSON, strings.Replace(yes, `"run"`, `"ran"`, 1)),
 	"a key of a wrong type":          says(200, asJSON, strings.Replace(yes, `"id":"k"`, `"id":7`, 1)),
 	"huge":                           says(200, asJSON, strings.Replace(yes, "{", "{"+strings.Repeat(" ", 1<<20), 1)),
+	"huge at its end":                says(200, asJSON, yes+strings.Repeat(" ", 1<<20)),
 	"huge when decompressed":         says(200, asJSON, compressed(strings.Repeat(" ", 1<<20)+yes), "Content-Encoding", "gzip"),
 	"compressed otherwise":           says(200, asJSON, compressed(yes), "Content-Encoding", "br"),
 	"allowed deep within":            says(200, asJSON, `{"decision":`+yes+`}`),
@@ -175,6 +177,36 @@ func TestABatchOfAnotherLengthAllowsNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestOfAnAnswerWithoutEndNotMuchMoreThanAMegabyteIsRead(t *testing.T) {
+	for _, status := range []int{200, 400} {
+		inBubble(t, func(t *testing.T, w *world) {
+			written := 0
+			ended := make(chan struct{})
+			w.on("", func(response http.ResponseWriter, r *http.Request) {
+				defer close(ended)
+				endless(status, asJSON)(&counted{response, &written}, r)
+			})
+			if _, err := w.client.Authorize(t.Context(), w.adasJob()); err == nil {
+				t.Error("no error")
+			}
+			if <-ended; written > 1<<20+1<<18 {
+				t.Errorf("%d bytes were read", written)
+			}
+		})
+	}
+}
+
+// counted counts what was written.
+type counted struct {
+	http.ResponseWriter
+	bytes *int
+}
+
+func (c *counted) Write(part []byte) (int, error) {
+	*c.bytes += len(part)
+	return c.ResponseWriter.Write(part)
 }
 
 func TestARedirectIsNotFollowed(t *testing.T) {

@@ -75,15 +75,13 @@ func (r *Run) attempt(ctx context.Context, call call) (answer, error) {
 func (r *Run) attemptPeriod() time.Duration { return min(answerPeriod, r.lease/6) }
 
 // waitAfter is the wait before the next attempt: the back-off, or what the
-// service asks for if that is more, but not so long that the lease would end
+// service asks for if that is more, but not so much that the lease would end
 // without one more attempt.
 func (r *Run) waitAfter(failed int, err error, leaseEndsAt time.Time) time.Duration {
 	wait := backoff(failed, min(firstRenewalWait, r.lease/60), min(longestRenewalWait, r.lease/12))
 	if failure, ok := errors.AsType[*Error](err); ok {
-		wait = max(wait, failure.RetryAfter)
-	}
-	if last := time.Until(leaseEndsAt) - r.attemptPeriod(); last > 0 {
-		wait = min(wait, last)
+		latest := time.Until(leaseEndsAt) - r.attemptPeriod()
+		wait = max(wait, min(failure.RetryAfter, latest))
 	}
 	return wait
 }

@@ -66,6 +66,9 @@ func (c *Client) StartRun(ctx context.Context, request Request) (*Run, error) {
 		// deployment's default may be.
 		request.Lease = DefaultLease
 	}
+	if request.Owner != nil {
+		request.Owner = new(*request.Owner) // the caller may use its own for the next request
+	}
 	granted, err := c.authorize(ctx, request, c.insist)
 	switch {
 	case err != nil:

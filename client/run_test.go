@@ -117,6 +117,7 @@ var outages = []struct {
 	{"the token is refused", says(401, asProblem, problem("unauthenticated"))},
 	{"an answer that is cut off", says(200, asJSON, `{"allowed":true,"reason":"key_act`)},
 	{"a decision that contradicts itself", says(200, asJSON, `{"allowed":false,"reason":"key_active"}`)},
+	{"a no that decides nothing", says(200, asJSON, `{"allowed":false,"reason":"unavailable"}`)},
 	{"a decision about nothing", says(200, asJSON, `{"allowed":true,"reason":"no_active_key"}`)},
 }
 
@@ -289,6 +290,24 @@ func TestARefusalAtTheStartIsNoRun(t *testing.T) {
 		if runs := w.service.Runs(); len(runs) != 0 {
 			t.Errorf("the service has %v", runs)
 		}
+	})
+}
+
+// The request is sent again when the service has forgotten the run.
+func TestARunKeepsItsOwnRequest(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		request := w.adasJob()
+		run, err := w.client.StartRun(t.Context(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		*request.Owner = *w.service.AddOwner("acme", "IBMid-2").Ref()
+		w.service.ForgetRuns()
+		w.at(30 * time.Minute)
+		if got := run.Decision().Owner.IAMID; got != "IBMid-1" {
+			t.Errorf("it runs for %s now", got)
+		}
+		_ = run.Close()
 	})
 }
 
