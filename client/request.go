@@ -40,8 +40,8 @@ type Request struct {
 	// JobID is the job's name or number, 1–256 printable characters.
 	JobID string
 	// RunID tells the runs of a job apart, 1–128 printable characters. An allowed
-	// request with a RunID is recorded as a run, and the same RunID is the same
-	// run. When empty, nothing is recorded; StartRun makes one.
+	// request with a RunID is recorded as a run; the same JobID and RunID are the
+	// same run. When empty, nothing is recorded; StartRun makes one.
 	RunID string
 	// Lease is how long the run counts as running without a renewal, with a RunID
 	// only: 1 s to MaxLease, rounded up to whole seconds; 0 is DefaultLease.

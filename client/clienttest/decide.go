@@ -27,7 +27,7 @@ func (s *Server) decide(r requestBody) client.Decision {
 		return decision
 	}
 	decision.Secret = &client.SecretRef{ARN: owner.secretARN, VersionID: key.ID}
-	if r.RunID != "" {
+	if r.RunID != nil {
 		decision.Run = s.start(owner, key, r).state()
 	}
 	return decision
@@ -37,8 +37,8 @@ func (s *Server) lookUp(r requestBody) (*Owner, Key, client.Reason) {
 	switch {
 	case r.Credential != nil:
 		return s.byCredential(*r.Credential)
-	case r.ScheduleRef != "":
-		return s.bySchedule(r.ScheduleRef)
+	case r.ScheduleRef != nil:
+		return s.bySchedule(*r.ScheduleRef)
 	default:
 		return activeOf(s.owners[*r.Owner])
 	}
@@ -101,18 +101,19 @@ func (o *Owner) describe(key Key, deleted bool) (*client.Key, *client.Owner) {
 	return shown, &client.Owner{AccountID: o.ref.AccountID, IAMID: o.ref.IAMID, Username: o.ref.IAMID + "@example.com"}
 }
 
-// start records a run, or the same run again: under the key of the new decision,
-// and with a lease that is never shorter than before. One that was ended runs
-// again.
+// start records a run, or the same run again, which is told by both its ids:
+// under the key of the new decision, and with a lease that is never shorter.
 func (s *Server) start(owner *Owner, key Key, r requestBody) *Run {
 	now := s.now().UTC()
-	at := slices.IndexFunc(s.runs, func(run *Run) bool { return run.owner == owner && run.RunID == r.RunID })
+	at := slices.IndexFunc(s.runs, func(run *Run) bool {
+		return run.owner == owner && run.JobID == r.JobID && run.RunID == *r.RunID && s.isOnRecord(run)
+	})
 	if at < 0 {
-		s.runs = append(s.runs, &Run{Ref: "run-" + rand.Text(), RunID: r.RunID, StartedAt: now, owner: owner})
+		s.runs = append(s.runs, &Run{Ref: "run-" + rand.Text(), JobID: r.JobID, RunID: *r.RunID, StartedAt: now, owner: owner})
 		at = len(s.runs) - 1
 	}
 	run := s.runs[at]
-	run.JobID, run.KeyID, run.EndedAt = r.JobID, key.ID, time.Time{}
+	run.KeyID = key.ID
 	run.extend(now, r.LeaseSeconds)
 	return run
 }
@@ -126,15 +127,16 @@ func (s *Server) renew(ref string, leaseSeconds *int64) (decision client.Decisio
 		return client.Decision{}, false
 	}
 	key, status := run.owner.find(withID(run.KeyID))
-	decision = client.Decision{Allowed: true, Reason: client.KeyActive}
+	decision = client.Decision{
+		Allowed: true, Reason: client.KeyActive, Secret: &client.SecretRef{ARN: run.owner.secretARN, VersionID: key.ID},
+	}
 	switch status {
 	case active:
-		decision.Secret = &client.SecretRef{ARN: run.owner.secretARN, VersionID: key.ID}
 	case phasedOut:
 		decision.Reason = client.KeyPhasedOut
 	case deleted, unknown:
 		key = Key{ID: run.KeyID}
-		decision.Allowed, decision.Reason = false, client.KeyDeleted
+		decision = client.Decision{Reason: client.KeyDeleted}
 	}
 	decision.Key, decision.Owner = run.owner.describe(key, !decision.Allowed)
 	if decision.Allowed {
@@ -155,15 +157,18 @@ func (s *Server) end(ref string) (found bool) {
 	return run != nil
 }
 
-// running is the run unless it was ended, or its lease ran out so long ago that
-// it is no longer on record.
 func (s *Server) running(ref string) *Run {
-	for _, run := range s.runs {
-		if run.Ref == ref && run.EndedAt.IsZero() && s.now().Before(run.LeaseExpiresAt.Add(onRecord)) {
-			return run
-		}
+	at := slices.IndexFunc(s.runs, func(run *Run) bool { return run.Ref == ref && s.isOnRecord(run) })
+	if at < 0 {
+		return nil
 	}
-	return nil
+	return s.runs[at]
+}
+
+// isOnRecord tells whether a run is known: it was not ended, and its lease has
+// not run out too long ago.
+func (s *Server) isOnRecord(run *Run) bool {
+	return run.EndedAt.IsZero() && s.now().Before(run.LeaseExpiresAt.Add(onRecord))
 }
 
 func (r *Run) extend(now time.Time, leaseSeconds *int64) {

@@ -25,13 +25,13 @@ const (
 
 type requestBody struct {
 	JobID        string           `json:"jobId"`
-	RunID        string           `json:"runId"`
+	RunID        *string          `json:"runId"`
 	LeaseSeconds *int64           `json:"leaseSeconds"`
 	JobType      client.JobType   `json:"jobType"`
 	Service      string           `json:"service"`
 	Trigger      client.Trigger   `json:"trigger"`
 	Credential   *string          `json:"credential"`
-	ScheduleRef  string           `json:"scheduleRef"`
+	ScheduleRef  *string          `json:"scheduleRef"`
 	Owner        *client.OwnerRef `json:"owner"`
 }
 
@@ -181,19 +181,15 @@ func decode(text []byte, into any) (field, wrong string) {
 
 // check tells which field's value is wrong, if any, and how.
 func (b requestBody) check() (field, wrong string) {
-	ways := 0
-	for _, given := range []bool{b.Credential != nil, b.ScheduleRef != "", b.Owner != nil} {
-		if given {
-			ways++
-		}
-	}
 	jobTypes := []client.JobType{client.ModelTraining, client.DecisionOptimization, client.DataStageFlow, client.Pipeline, client.RuntimeService}
 	ofService := b.JobType == client.RuntimeService
 	switch {
 	case !isText(b.JobID, 256):
 		return "jobId", "must be 1 to 256 printable characters"
-	case b.RunID != "" && !isText(b.RunID, 128):
+	case b.RunID != nil && !isText(*b.RunID, 128):
 		return "runId", "must be 1 to 128 printable characters"
+	case b.RunID == nil && b.LeaseSeconds != nil:
+		return "leaseSeconds", "goes with a runId only"
 	case checkLease(b.LeaseSeconds) != "":
 		return "leaseSeconds", checkLease(b.LeaseSeconds)
 	case !slices.Contains(jobTypes, b.JobType):
@@ -202,10 +198,31 @@ func (b requestBody) check() (field, wrong string) {
 		return "service", "goes with the jobType runtime_service, and must be 1 to 128 printable characters"
 	case b.Trigger != client.Scheduled && b.Trigger != client.AdHoc:
 		return "trigger", "must be scheduled or ad_hoc"
-	case ways != 1:
-		return "credential", "or scheduleRef or owner must name the key, and only one of them"
-	case b.Owner != nil && (b.Owner.AccountID == "" || b.Owner.IAMID == ""):
-		return "owner", "must have accountId and iamId"
+	}
+	return b.checkNaming()
+}
+
+// checkNaming tells whether the key is named in exactly one way.
+func (b requestBody) checkNaming() (field, wrong string) {
+	var given []string
+	if b.Credential != nil {
+		given = append(given, "credential")
+	}
+	if b.ScheduleRef != nil {
+		given = append(given, "scheduleRef")
+	}
+	if b.Owner != nil {
+		given = append(given, "owner")
+	}
+	switch {
+	case len(given) == 0:
+		return "credential", "or scheduleRef or owner is missing"
+	case len(given) > 1:
+		return given[1], "is given beside " + given[0]
+	case b.Owner != nil && !isText(b.Owner.AccountID, 128):
+		return "owner.accountId", "must be 1 to 128 printable characters"
+	case b.Owner != nil && !isText(b.Owner.IAMID, 128):
+		return "owner.iamId", "must be 1 to 128 printable characters"
 	}
 	return "", ""
 }

@@ -110,7 +110,7 @@ func TestARunIsRenewedUntilItsKeyIsDeletedOrItIsEnded(t *testing.T) {
 		t.Errorf("under the Active key: %+v", got)
 	}
 	w.ada.Rotate()
-	if got := w.renew(run); !got.Allowed || got.Key.ID != old.ID {
+	if got := w.renew(run); !got.Allowed || got.Reason != client.KeyPhasedOut || got.Key.ID != old.ID {
 		t.Errorf("under a Phased out key: %+v", got)
 	}
 	w.ada.Delete(old.ID)
@@ -197,9 +197,12 @@ func TestAMalformedRequestIsRefusedByTheFieldsName(t *testing.T) {
 		strings.Replace(start, "pipeline", "runtime_service", 1):                         "service",
 		strings.Replace(start, "{", `{"service":"x",`, 1):                                "service",
 		strings.Replace(start, "ad_hoc", "now", 1):                                       "trigger",
-		strings.Replace(start, "{", `{"credential":"",`, 1):                              "credential",
+		strings.Replace(start, "{", `{"credential":"",`, 1):                              "owner",
 		strings.Replace(start, `,"owner":{"accountId":"acme","iamId":"IBMid-1"}`, "", 1): "credential",
-		strings.Replace(start, `"acme"`, `""`, 1):                                        "owner",
+		strings.Replace(start, `"acme"`, `""`, 1):                                        "owner.accountId",
+		strings.Replace(start, `"IBMid-1"`, `""`, 1):                                     "owner.iamId",
+		strings.Replace(start, `"runId":"run-1"`, `"leaseSeconds":60`, 1):                "leaseSeconds",
+		strings.Replace(start, `"run-1"`, `""`, 1):                                       "runId",
 		strings.Replace(start, "{", `{"other":1,`, 1):                                    "other",
 	} {
 		if got := w.send("POST", "/v1/job-authorizations", body); got.Status != 400 || got.Code != "invalid_request" || got.Field != want {
