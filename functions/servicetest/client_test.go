@@ -1,16 +1,17 @@
 package servicetest_test
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/userapikey/service/client"
 	"github.com/userapikey/service/client/clienttest"
-	"github.com/userapikey/service/functions/functest"
 	"github.com/userapikey/service/functions/servicetest"
 	"github.com/userapikey/service/shared/apikey"
 )
@@ -19,7 +20,6 @@ import (
 // with the same owner on both, each asked through the Go client.
 type sides struct {
 	t            *testing.T
-	process      *servicetest.Process
 	url          string
 	fake         *clienttest.Server
 	fakeOwner    *clienttest.Owner
@@ -30,9 +30,9 @@ var ada = apikey.Owner{AccountID: "acme", IAMID: "IBMid-1"}
 
 func newSides(t *testing.T) *sides {
 	t.Helper()
-	s := &sides{t: t, process: servicetest.InMemory().Start(), fake: clienttest.NewServer()}
+	s := &sides{t: t, fake: clienttest.NewServer()}
 	t.Cleanup(s.fake.Close)
-	server := httptest.NewServer(s.process.Gateway())
+	server := httptest.NewServer(servicetest.InMemory().Start().Gateway())
 	t.Cleanup(server.Close)
 	s.url = server.URL
 	s.fakeOwner = s.fake.AddOwner(ada.AccountID, ada.IAMID)
@@ -50,14 +50,29 @@ func (s *sides) as(role apikey.Role) *client.Client {
 	return c
 }
 
+// changed is what an answer to a change tells of the key.
+type changed struct {
+	Key        struct{ ID string }
+	Credential string
+}
+
 // change changes the owner's keys on the functions' side.
-func (s *sides) change(method, resource, keyID string) servicetest.Answer {
+func (s *sides) change(method, path, body string) changed {
 	s.t.Helper()
-	answer := s.process.Send(s.t.Context(), functest.Request{
-		Method: method, Resource: resource, KeyID: keyID, Token: servicetest.Token(ada, "Administrator"),
-	})
-	if answer.Status >= 300 {
-		s.t.Fatalf("%s %s: %s", method, resource, answer.Text)
+	request, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+servicetest.Token(ada, "Administrator"))
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	var answer changed
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || response.StatusCode >= 300 {
+		s.t.Fatalf("%s %s: %s, %v", method, path, response.Status, err)
 	}
 	return answer
 }
@@ -124,7 +139,7 @@ func TestTheGoClientIsToldTheSameByTheFunctionsAndByClienttest(t *testing.T) {
 
 	rotated, fakeRotated := s.change("POST", "/v1/user-api-keys/rotation", ""), s.fakeOwner.Rotate()
 	s.alike("a Phased out key", byCredential(created.Credential), byCredential(fakeCreated.Credential))
-	s.change("DELETE", "/v1/user-api-keys/{keyId}", created.Key.ID)
+	s.change("DELETE", "/v1/user-api-keys/"+created.Key.ID, "")
 	s.fakeOwner.Delete(fakeCreated.ID)
 	s.alike("a deleted key", byCredential(created.Credential), byCredential(fakeCreated.Credential))
 	s.change("DELETE", "/v1/user-api-keys", "")
