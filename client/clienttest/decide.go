@@ -20,9 +20,10 @@ func (s *Server) decide(r requestBody) client.Decision {
 	defer s.mu.Unlock()
 	owner, key, reason := s.lookUp(r)
 	decision := client.Decision{Allowed: reason == client.KeyActive, Reason: reason}
-	if key.ID != "" {
-		decision.Key, decision.Owner = owner.describe(key, reason == client.KeyDeleted || reason == client.ScheduleKeyDeleted)
+	if owner != nil {
+		decision.Owner = owner.describe()
 	}
+	decision.Key = key.describe(reason)
 	if !decision.Allowed {
 		return decision
 	}
@@ -33,6 +34,7 @@ func (s *Server) decide(r requestBody) client.Decision {
 	return decision
 }
 
+// lookUp finds the key that a request names, and its owner if that is proved.
 func (s *Server) lookUp(r requestBody) (*Owner, Key, client.Reason) {
 	switch {
 	case r.Credential != nil:
@@ -69,7 +71,8 @@ func (s *Server) bySchedule(ref string) (*Owner, Key, client.Reason) {
 				continue
 			}
 			if schedule.keyID == "" {
-				return activeOf(owner)
+				_, key, reason := activeOf(owner)
+				return owner, key, reason
 			}
 			switch key, status := owner.find(withID(schedule.keyID)); status {
 			case active:
@@ -91,14 +94,21 @@ func activeOf(owner *Owner) (*Owner, Key, client.Reason) {
 	return owner, *owner.active, client.KeyActive
 }
 
-// describe is how a decision shows a key and its owner. Of a deleted key there
-// is no name.
-func (o *Owner) describe(key Key, deleted bool) (*client.Key, *client.Owner) {
-	shown := &client.Key{ID: key.ID, Name: key.Name}
-	if deleted {
-		shown.Name = ""
+// describe is how a decision shows an owner.
+func (o *Owner) describe() *client.Owner {
+	return &client.Owner{AccountID: o.ref.AccountID, IAMID: o.ref.IAMID, Username: o.ref.IAMID + "@example.com"}
+}
+
+// describe is how a decision shows a key, if there is one. Of a deleted key
+// there is no name.
+func (k Key) describe(reason client.Reason) *client.Key {
+	switch {
+	case k.ID == "":
+		return nil
+	case reason == client.KeyDeleted || reason == client.ScheduleKeyDeleted:
+		return &client.Key{ID: k.ID}
 	}
-	return shown, &client.Owner{AccountID: o.ref.AccountID, IAMID: o.ref.IAMID, Username: o.ref.IAMID + "@example.com"}
+	return &client.Key{ID: k.ID, Name: k.Name}
 }
 
 // start records a run, or the same run again, which is told by both its ids:
@@ -138,7 +148,7 @@ func (s *Server) renew(ref string, leaseSeconds *int64) (decision client.Decisio
 		key = Key{ID: run.KeyID}
 		decision = client.Decision{Reason: client.KeyDeleted}
 	}
-	decision.Key, decision.Owner = run.owner.describe(key, !decision.Allowed)
+	decision.Key, decision.Owner = key.describe(decision.Reason), run.owner.describe()
 	if decision.Allowed {
 		run.extend(s.now().UTC(), leaseSeconds)
 		run.Renewals++

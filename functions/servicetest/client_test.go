@@ -59,22 +59,28 @@ type changed struct {
 // change changes the owner's keys on the functions' side.
 func (s *sides) change(method, path, body string) changed {
 	s.t.Helper()
-	request, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, strings.NewReader(body))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+servicetest.Token(ada, "Administrator"))
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	response := s.send(method, s.url+path, servicetest.Token(ada, "Administrator"), body)
 	defer func() { _ = response.Body.Close() }()
 	var answer changed
 	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || response.StatusCode >= 300 {
 		s.t.Fatalf("%s %s: %s, %v", method, path, response.Status, err)
 	}
 	return answer
+}
+
+func (s *sides) send(method, url, token, body string) *http.Response {
+	s.t.Helper()
+	request, err := http.NewRequestWithContext(s.t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return response
 }
 
 // shape is what must be alike in a decision of both sides: all of it but ids.
