@@ -13,8 +13,9 @@ import (
 // recorded as a run that nobody renews: when the job runs for longer than the
 // lease, use [Client.StartRun].
 //
-// Errors are *[Error]; a refusal is a decision and no error. What may pass is
-// tried again up to three times, for as long as ctx lasts.
+// A refusal is a decision and no error. [errors.As] finds an *[Error] in every
+// error, and what ended ctx if that is why nothing more was tried. What may pass
+// is tried again up to three times, for as long as ctx lasts.
 func (c *Client) Authorize(ctx context.Context, request Request) (Decision, error) {
 	granted, err := c.authorize(ctx, request, c.insist)
 	return granted.Decision, err

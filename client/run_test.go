@@ -287,6 +287,9 @@ func TestARefusalAtTheStartIsNoRun(t *testing.T) {
 		if run != nil || !ok || refused.Decision.Reason != client.KeyPhasedOut || refused.Decision.Key.ID != old.ID {
 			t.Errorf("got %v, %v", run, err)
 		}
+		if want := "user API key service: the job must not run: key_phased_out"; err.Error() != want {
+			t.Errorf("got %q, want %q", err, want)
+		}
 		if runs := w.service.Runs(); len(runs) != 0 {
 			t.Errorf("the service has %v", runs)
 		}

@@ -114,6 +114,23 @@ func TestNothingIsSentWithoutAToken(t *testing.T) {
 	}
 }
 
+func TestARefusedTokenWithoutAnotherIsAnError(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.service.AcceptTokens("another")
+		broken := errors.New("the issuer is out of reach")
+		w.with(client.TokenFunc(func(_ context.Context, refused string) (string, error) {
+			if refused != "" {
+				return "", broken
+			}
+			return "token-1", nil
+		}))
+		decision, err := w.client.Authorize(t.Context(), w.adasJob())
+		if got := failure(t, err); got.Code != client.CodeNoToken || !errors.Is(err, broken) || decision.Allowed {
+			t.Errorf("got %+v, %v", decision, err)
+		}
+	})
+}
+
 // The issuer may be down for as long as the service may.
 func TestARunOutlivesAnOutageOfItsTokenSource(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
