@@ -52,8 +52,9 @@ func (s *sides) as(role apikey.Role) *client.Client {
 
 // changed is what an answer to a change tells of the key.
 type changed struct {
-	Key        struct{ ID string }
-	Credential string
+	Key         struct{ ID string }
+	Credential  string
+	ScheduleRef string
 }
 
 // change changes the owner's keys on the functions' side.
