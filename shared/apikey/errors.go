@@ -38,6 +38,8 @@ const (
 	CodeTooManySchedules Code = "too_many_schedules"
 	// CodeRunNotFound means: the caller knows of no such run.
 	CodeRunNotFound Code = "run_not_found"
+	// CodeUserNotFound means: the account has no such user.
+	CodeUserNotFound Code = "user_not_found"
 	// CodeConflict means: other changes of this owner kept winning; try again.
 	CodeConflict Code = "conflict"
 	// CodeUnavailable means: something this depends on cannot be reached. The
@@ -58,7 +60,7 @@ func Codes() []Code {
 	return []Code{
 		CodeActiveKeyExists, CodeOwnerSuspended, CodeNoActiveKey, CodeTooManyPhasedOutKeys,
 		CodeKeyActive, CodeKeyNotFound, CodeRotationRateExceeded, CodeRevisionMismatch,
-		CodeKeyNotActive, CodeScheduleNotFound, CodeTooManySchedules, CodeRunNotFound,
+		CodeKeyNotActive, CodeScheduleNotFound, CodeTooManySchedules, CodeRunNotFound, CodeUserNotFound,
 		CodeIdempotencyKeyReused, CodeConflict, CodeUnavailable, CodeInvalidRequest,
 		CodeUnauthenticated, CodeRoleRequired, CodeInternal,
 	}
@@ -139,6 +141,11 @@ func ScheduleNotFound() *Error { return refuse(CodeScheduleNotFound, "There is n
 // business.
 func RunNotFound() *Error {
 	return refuse(CodeRunNotFound, "There is no such run: it was never recorded, has ended, or is another account's.")
+}
+
+// UserNotFound is the error for a user of whom the account has never seen a key.
+func UserNotFound() *Error {
+	return refuse(CodeUserNotFound, "The account has no such user, or none who ever had a key.")
 }
 
 // Invalid is the error for a request field of the wrong form. A field can have

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"unicode"
 	"unicode/utf8"
@@ -86,6 +87,20 @@ func hashOf(texts ...string) [16]byte {
 	}
 	return [16]byte(h.Sum(nil))
 }
+
+// ParseLocator accepts exactly what [Locator.String] writes.
+func ParseLocator(text string) (Locator, error) {
+	var l Locator
+	if len(text) != 2*len(l) {
+		return Locator{}, errLocator
+	}
+	if _, err := hex.Decode(l[:], []byte(text)); err != nil || l.String() != text {
+		return Locator{}, errLocator
+	}
+	return l, nil
+}
+
+var errLocator = errors.New("not a locator")
 
 // String is the locator in 32 lower-case hexadecimal digits.
 func (l Locator) String() string { return hex.EncodeToString(l[:]) }

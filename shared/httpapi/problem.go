@@ -51,6 +51,8 @@ func statusOf(code apikey.Code) (status int, title string) { //nolint:funlen // 
 		return http.StatusNotFound, "Schedule not found"
 	case apikey.CodeRunNotFound:
 		return http.StatusNotFound, "Run not found"
+	case apikey.CodeUserNotFound:
+		return http.StatusNotFound, "User not found"
 	case CodeNotFound:
 		return http.StatusNotFound, "Not found"
 	case CodeMethodNotAllowed:

@@ -37,22 +37,32 @@ func (s *Service) DeleteAll(ctx context.Context, r apikey.ChangeRequest) (Delete
 			return next, event, nil
 		},
 	})
-	if err != nil || event == nil {
-		return deleted, err
+	if err == nil && event != nil {
+		s.deleteSecret(ctx, event.SecretARN)
 	}
-	if err := s.Vault.Delete(ctx, event.SecretARN); err != nil {
-		s.Log.WarnContext(ctx, "the secret of deleted keys is left behind", "secretArn", event.SecretARN, "error", err)
+	return deleted, err
+}
+
+// deleteSecret deletes the secret of keys that were all deleted; the relay
+// finishes what this leaves behind.
+func (s *Service) deleteSecret(ctx context.Context, arn string) {
+	if arn == "" {
+		return // there were no keys
 	}
-	return deleted, nil
+	if err := s.Vault.Delete(ctx, arn); err != nil {
+		s.Log.WarnContext(ctx, "the secret of deleted keys is left behind", "secretArn", arn, "error", err)
+	}
 }
 
 // deletion is what tells the two apart.
 type deletion struct {
 	// once makes it one deletion however often it is delivered. That of one key
 	// needs none: no key comes back.
-	once   store.Idempotency
-	reach  func(apikey.Ring) jobauth.Reach
-	change func(apikey.Ring, apikey.Command) (apikey.Ring, *apikey.Event, error)
+	once store.Idempotency
+	// unlessRunning leaves keys alone that a running operation holds.
+	unlessRunning bool
+	reach         func(apikey.Ring) jobauth.Reach
+	change        func(apikey.Ring, apikey.Command) (apikey.Ring, *apikey.Event, error)
 }
 
 func (s *Service) delete(ctx context.Context, r apikey.ChangeRequest, how deletion) (deleted Deleted, event *apikey.Event, err error) {
@@ -66,6 +76,9 @@ func (s *Service) delete(ctx context.Context, r apikey.ChangeRequest, how deleti
 				return ring, nil, err
 			}
 			deleted.Affected, err = s.Rings.Affected(ctx, r.Owner.Locator(), how.reach(ring))
+			if err == nil && how.unlessRunning && deleted.Affected.RunCount > 0 {
+				return ring, nil, nil
+			}
 			event.AffectedSchedules, event.AffectedRuns = deleted.Affected.Schedules, deleted.Affected.RunCount
 			return next, event, err
 		})

@@ -12,7 +12,9 @@ import (
 type issuance struct {
 	// operation is what an idempotency key stands for.
 	operation string
-	may       func(apikey.Ring, apikey.Command) error
+	// wanted tells whether the ring is still one to change; nil is always.
+	wanted func(apikey.Ring) bool
+	may    func(apikey.Ring, apikey.Command) error
 	// put places the credential; once for each secret that a ring is found to name.
 	put    func(ctx context.Context, secretARN string, credential apikey.Credential) (apikey.Material, error)
 	change func(apikey.Ring, apikey.Command, apikey.Material) (apikey.Ring, apikey.Event, error)
@@ -48,7 +50,11 @@ func (s *Service) Create(ctx context.Context, r apikey.ChangeRequest) (Issued, e
 // no_active_key, too_many_phased_out_keys, rotation_rate_exceeded,
 // revision_mismatch, idempotency_key_reused, conflict, unavailable.
 func (s *Service) Rotate(ctx context.Context, r apikey.ChangeRequest) (Issued, error) {
-	return s.issue(ctx, r, issuance{
+	return s.issue(ctx, r, s.rotation(r.Owner))
+}
+
+func (s *Service) rotation(owner apikey.Owner) issuance {
+	return issuance{
 		operation: "rotate",
 		may:       apikey.Ring.MayRotate,
 		put:       s.Vault.Stage,
@@ -57,11 +63,11 @@ func (s *Service) Rotate(ctx context.Context, r apikey.ChangeRequest) (Issued, e
 		settle: func(ctx context.Context, replaced apikey.Ring, m apikey.Material) {
 			if err := s.Vault.Promote(ctx, m, replaced.Active.VersionID); err != nil {
 				s.Log.InfoContext(ctx, "AWSCURRENT was not moved at once; repairing", "error", err)
-				s.repair(ctx, r.Owner)
+				s.repair(ctx, owner)
 			}
 		},
 		discard: s.Vault.Unstage,
-	})
+	}
 }
 
 // issue makes a key: mint, put the material, commit, settle.
@@ -78,6 +84,9 @@ func (s *Service) issue(ctx context.Context, r apikey.ChangeRequest, how issuanc
 	result, err := s.Rings.Update(ctx, r.Owner, store.Idempotency{Key: r.IdempotencyKey, Operation: how.operation},
 		func(ctx context.Context, ring apikey.Ring) (apikey.Ring, *apikey.Event, error) {
 			command := s.command(r)
+			if how.wanted != nil && !how.wanted(ring) {
+				return ring, nil, nil
+			}
 			if err := ring.CheckRevision(r.ExpectedRevisions); err != nil {
 				return ring, nil, err
 			}
@@ -101,7 +110,7 @@ func (s *Service) issue(ctx context.Context, r apikey.ChangeRequest, how issuanc
 			event.AffectedSchedules = affected.Schedules
 			return next, &event, err
 		})
-	if material.SecretARN != "" && (err != nil || result.Replayed) {
+	if material.SecretARN != "" && (err != nil || result.Replayed || result.Event == nil) {
 		s.undo(ctx, r.Owner, material, attempted, how.discard)
 	}
 	switch {
@@ -109,6 +118,8 @@ func (s *Service) issue(ctx context.Context, r apikey.ChangeRequest, how issuanc
 		return Issued{}, err
 	case result.Replayed:
 		return s.replay(ctx, result)
+	case result.Event == nil:
+		return Issued{}, nil
 	}
 	how.settle(ctx, replaced, material)
 	issued := issuedBy(*result.Event)

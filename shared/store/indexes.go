@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -47,10 +49,18 @@ func addIndexKeys(attributes item, r apikey.Ring) {
 	}
 }
 
+// FoundRing is a ring that an index led to, as it is now, or why it cannot be
+// used: one damaged ring must not keep the others from being looked at.
+type FoundRing struct {
+	Locator apikey.Locator
+	Ring    apikey.Ring
+	Err     error
+}
+
 // DueRings finds the rings of a class whose instant is not after until, and hands
-// them on as they are now, a page at a time, the earliest first. It stops when
-// take answers an error, with that error. Errors: unavailable.
-func (s *Store) DueRings(ctx context.Context, class DueClass, until time.Time, take func([]apikey.Ring) error) error {
+// them on a page at a time, the earliest first. It stops when take answers an
+// error, with that error. Errors: unavailable.
+func (s *Store) DueRings(ctx context.Context, class DueClass, until time.Time, take func([]FoundRing) error) error {
 	pages := dynamodb.NewQueryPaginator(s.client, &dynamodb.QueryInput{
 		TableName:                 &s.table,
 		IndexName:                 aws.String(byDue),
@@ -63,7 +73,7 @@ func (s *Store) DueRings(ctx context.Context, class DueClass, until time.Time, t
 		if err != nil {
 			return unavailable(err)
 		}
-		rings, err := s.ringsOf(ctx, page.Items)
+		rings, err := s.foundRings(ctx, page.Items)
 		if err != nil {
 			return err
 		}
@@ -75,9 +85,9 @@ func (s *Store) DueRings(ctx context.Context, class DueClass, until time.Time, t
 }
 
 // AccountRings finds the rings of an account whose owner has keys or is
-// suspended, in the order of their IAM ids: at most limit of those after the id,
-// as they are now. more tells whether there may be others. Errors: unavailable.
-func (s *Store) AccountRings(ctx context.Context, accountID, after string, limit int) (rings []apikey.Ring, more bool, err error) {
+// suspended, in the order of their IAM ids: at most limit of those after the id.
+// more tells whether there are others. Errors: unavailable.
+func (s *Store) AccountRings(ctx context.Context, accountID, after string, limit int) (rings []FoundRing, more bool, err error) {
 	query := &dynamodb.QueryInput{
 		TableName:                 &s.table,
 		IndexName:                 aws.String(byAccount),
@@ -97,27 +107,33 @@ func (s *Store) AccountRings(ctx context.Context, accountID, after string, limit
 	if more = len(found) > limit; more {
 		found = found[:limit]
 	}
-	rings, err = s.ringsOf(ctx, found)
-	return rings, more || page.LastEvaluatedKey != nil && len(found) == limit, err
+	rings, err = s.foundRings(ctx, found)
+	return rings, more, err
 }
 
-// ringsOf reads the rings that an index has found.
-func (s *Store) ringsOf(ctx context.Context, found []item) ([]apikey.Ring, error) {
-	needs := make([]jobauth.Needs, len(found))
-	for i, attributes := range found {
+// foundRings reads the rings that an index has found.
+func (s *Store) foundRings(ctx context.Context, items []item) ([]FoundRing, error) {
+	found, needs := make([]FoundRing, len(items)), make([]jobauth.Needs, len(items))
+	for i, attributes := range items {
 		locator, err := locatorOf(attributes)
 		if err != nil {
 			return nil, err
 		}
-		needs[i].Ring = locator
+		found[i].Locator, needs[i].Ring = locator, locator
 	}
 	facts, errs := s.Facts(ctx, needs)
-	rings := make([]apikey.Ring, len(found))
-	for i := range facts {
-		if errs[i] != nil {
+	for i := range found {
+		if apikey.CodeOf(errs[i]) == apikey.CodeUnavailable {
 			return nil, errs[i]
 		}
-		rings[i] = facts[i].Ring
+		found[i].Ring, found[i].Err = facts[i].Ring, errs[i]
 	}
-	return rings, nil
+	return found, nil
+}
+
+// locatorOf tells whose partition an item is in.
+func locatorOf(attributes item) (apikey.Locator, error) {
+	r := newReader(attributes)
+	locator, err := apikey.ParseLocator(strings.TrimPrefix(r.text("pk"), partitionPrefix))
+	return locator, errors.Join(*r.err, err)
 }

@@ -15,6 +15,7 @@ import (
 const (
 	ringSK         = "RING"
 	useSK          = "USE"
+	eventPrefix    = "EVENT#"
 	schedulePrefix = "SCHEDULE#"
 	runPrefix      = "RUN#"
 )
@@ -23,14 +24,17 @@ func itemKey(l apikey.Locator, sk string) item {
 	return item{"pk": text(partition(l)), "sk": text(sk)}
 }
 
-func partition(l apikey.Locator) string { return "OWNER#" + l.String() }
+// partitionPrefix is in front of the locator in an owner's partition key.
+const partitionPrefix = "OWNER#"
+
+func partition(l apikey.Locator) string { return partitionPrefix + l.String() }
 
 func ringKey(l apikey.Locator) item { return itemKey(l, ringSK) }
 
 func eventKey(l apikey.Locator, revision int64) item { return itemKey(l, eventSK(revision)) }
 
 // eventSK has ten digits, so that the order of keys is that of revisions.
-func eventSK(revision int64) string { return fmt.Sprintf("EVENT#%010d", revision) }
+func eventSK(revision int64) string { return fmt.Sprintf("%s%010d", eventPrefix, revision) }
 
 // idempotencyKey hashes what the client chose: its text may be anything, and
 // nobody needs it again.

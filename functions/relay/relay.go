@@ -1,0 +1,185 @@
+// Package relay follows the table's stream: it brings secrets to what the rings
+// say, and announces every change.
+package relay
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/httpapi"
+	"github.com/userapikey/service/shared/notices"
+	"github.com/userapikey/service/shared/store"
+	"github.com/userapikey/service/shared/vault"
+)
+
+// repairsAtOnce bounds how many secrets are repaired at a time.
+const repairsAtOnce = 8
+
+// DeadLetters keeps records that cannot be read, for people to look at.
+type DeadLetters interface {
+	Keep(ctx context.Context, record []byte, why error) error
+}
+
+// Relay handles the records of the table's stream.
+type Relay struct {
+	Rings     *store.Store
+	Vault     *vault.Vault
+	Publisher *notices.Publisher
+	Poison    DeadLetters
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// notice is one record on its way.
+type notice struct {
+	sequence string
+	event    apikey.Event
+	// undecodable is why the record is none of ours.
+	undecodable error
+	record      events.DynamoDBEventRecord
+	// err is why it has to be delivered again.
+	err error
+}
+
+// Handle handles a batch: every record of it is tried, whatever becomes of the
+// others. It reports the first, in the stream's order, that has to be delivered
+// again; Lambda goes on from there, so those behind it come again too.
+func (r *Relay) Handle(ctx context.Context, batch events.DynamoDBEvent) (events.DynamoDBEventResponse, error) {
+	ctx, cancel := httpapi.WithAnswerReserve(ctx)
+	defer cancel()
+	all := make([]notice, len(batch.Records))
+	for i, record := range batch.Records {
+		all[i] = notice{sequence: record.Change.SequenceNumber, record: record}
+		all[i].event, all[i].undecodable = store.EventOf(record)
+	}
+	r.repairAll(ctx, all)
+	r.publishAll(ctx, all)
+	response := events.DynamoDBEventResponse{BatchItemFailures: []events.DynamoDBBatchItemFailure{}}
+	for i := range all {
+		if all[i].undecodable != nil {
+			all[i].err = r.setAside(ctx, all[i])
+		}
+		r.logNotice(ctx, all[i])
+		if all[i].err != nil && len(response.BatchItemFailures) == 0 {
+			response.BatchItemFailures = append(response.BatchItemFailures, events.DynamoDBBatchItemFailure{ItemIdentifier: all[i].sequence})
+		}
+	}
+	return response, nil
+}
+
+// repairAll repairs the secret of every owner whose keys changed: once each, from
+// the ring as it is now, not from what the records say.
+func (r *Relay) repairAll(ctx context.Context, all []notice) {
+	owners := map[apikey.Locator][]int{}
+	for i := range all {
+		if all[i].undecodable == nil && changesKeys(all[i].event.Type) {
+			locator := all[i].event.Owner.Locator()
+			owners[locator] = append(owners[locator], i)
+		}
+	}
+	var group sync.WaitGroup
+	places := make(chan struct{}, repairsAtOnce)
+	for locator, records := range owners {
+		places <- struct{}{}
+		group.Go(func() {
+			defer func() { <-places }()
+			if err := r.repair(ctx, locator, all, records); err != nil {
+				for _, i := range records {
+					all[i].err = err
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+func changesKeys(kind apikey.EventType) bool {
+	switch kind {
+	case apikey.EventCreated, apikey.EventRotated, apikey.EventDeleted, apikey.EventAllDeleted, apikey.EventOwnerSuspended:
+		return true
+	}
+	return false
+}
+
+// repair finishes what changes of an owner's keys left to do: secrets of keys
+// that were all deleted, and the stages of the one that the ring names.
+func (r *Relay) repair(ctx context.Context, locator apikey.Locator, all []notice, records []int) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = httpapi.Panicked(ctx, r.Log)
+		}
+	}()
+	read := func(ctx context.Context) (apikey.Ring, error) { return r.Rings.Ring(ctx, locator) }
+	for _, i := range records {
+		event := all[i].event
+		if event.SecretARN == "" || event.Type != apikey.EventAllDeleted && event.Type != apikey.EventOwnerSuspended {
+			continue
+		}
+		ring, err := read(ctx)
+		if err != nil {
+			return err
+		}
+		if ring.SecretARN == event.SecretARN {
+			continue
+		}
+		if err := r.Vault.Delete(ctx, event.SecretARN); err != nil {
+			return err
+		}
+	}
+	return r.Vault.Repair(ctx, read)
+}
+
+// publishAll announces every record that could be read, also of a secret that
+// could not be repaired: its announcement then comes again with the record.
+func (r *Relay) publishAll(ctx context.Context, all []notice) {
+	var (
+		readable []apikey.Event
+		records  []int
+	)
+	for i := range all {
+		if all[i].undecodable == nil {
+			readable, records = append(readable, all[i].event), append(records, i)
+		}
+	}
+	for n, err := range r.Publisher.Publish(ctx, readable) {
+		if err != nil {
+			all[records[n]].err = err
+		}
+	}
+}
+
+// setAside keeps a record that cannot be read, so that it does not block those
+// behind it.
+func (r *Relay) setAside(ctx context.Context, n notice) error {
+	record, err := json.Marshal(n.record)
+	if err != nil {
+		return err
+	}
+	return r.Poison.Keep(ctx, record, n.undecodable)
+}
+
+func (r *Relay) logNotice(ctx context.Context, n notice) {
+	attributes := []slog.Attr{slog.String("sequenceNumber", n.sequence)}
+	if n.undecodable == nil {
+		attributes = append(attributes,
+			slog.String("type", string(n.event.Type)),
+			slog.String("id", n.event.ID),
+			slog.String("owner", n.event.Owner.Locator().String()),
+			slog.Int64("revision", n.event.Revision),
+			slog.Int64("lagMilliseconds", r.Now().Sub(n.event.OccurredAt).Milliseconds()))
+	}
+	switch {
+	case n.err != nil:
+		r.Log.LogAttrs(ctx, slog.LevelError, "not relayed; it comes again", append(attributes, slog.String("error", n.err.Error()))...)
+	case n.undecodable != nil:
+		r.Log.LogAttrs(ctx, slog.LevelError, "set aside: not readable", append(attributes, slog.String("error", n.undecodable.Error()))...)
+	default:
+		r.Log.LogAttrs(ctx, slog.LevelInfo, "relayed", attributes...)
+	}
+}

@@ -1,0 +1,48 @@
+package lifecycle
+
+import (
+	"context"
+
+	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/jobauth"
+	"github.com/userapikey/service/shared/store"
+)
+
+// Suspend off-boards a user: every key is deleted, and none can be made, until
+// Reinstate. Of an owner who is suspended already it changes nothing. Errors:
+// user_not_found, revision_mismatch, conflict, unavailable.
+func (s *Service) Suspend(ctx context.Context, r apikey.ChangeRequest) (Deleted, error) {
+	deleted, event, err := s.delete(ctx, r, deletion{
+		once:  store.Idempotency{Key: r.DeliveryKey, Operation: "suspend"},
+		reach: jobauth.OfDeletionOfAll,
+		change: func(ring apikey.Ring, c apikey.Command) (apikey.Ring, *apikey.Event, error) {
+			if ring.Revision == 0 {
+				return ring, nil, apikey.UserNotFound()
+			}
+			next, event := ring.Suspend(c)
+			return next, event, nil
+		},
+	})
+	if err == nil && event != nil {
+		s.deleteSecret(ctx, event.SecretARN)
+	}
+	return deleted, err
+}
+
+// Reinstate ends an owner's suspension; without one it changes nothing. It
+// returns the ring. Errors: user_not_found, revision_mismatch, conflict,
+// unavailable.
+func (s *Service) Reinstate(ctx context.Context, r apikey.ChangeRequest) (apikey.Ring, error) {
+	result, err := s.Rings.Update(ctx, r.Owner, store.Idempotency{Key: r.DeliveryKey, Operation: "reinstate"},
+		func(_ context.Context, ring apikey.Ring) (apikey.Ring, *apikey.Event, error) {
+			if ring.Revision == 0 {
+				return ring, nil, apikey.UserNotFound()
+			}
+			if err := ring.CheckRevision(r.ExpectedRevisions); err != nil {
+				return ring, nil, err
+			}
+			next, event := ring.Reinstate(s.command(r))
+			return next, event, nil
+		})
+	return result.Ring, err
+}

@@ -1,0 +1,83 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/userapikey/service/shared/apikey"
+)
+
+// The sort keys of what is announced beside the numbered changes. Each is
+// written once, and that it is there says that it was announced.
+const (
+	duePrefix     = "DUE#"
+	failedPrefix  = "FAILED#"
+	refusedPrefix = "REFUSED#"
+)
+
+// noticeSK is what an announcement is written under: once for a key, or once for
+// a key and day, or hour.
+func noticeSK(e apikey.Event) (string, error) {
+	key := e.Keys[0].ID.String()
+	switch e.Type {
+	case apikey.EventRotationDue:
+		return duePrefix + key, nil
+	case apikey.EventRotationFailed:
+		return failedPrefix + key + "#" + e.OccurredAt.UTC().Format(time.DateOnly), nil
+	case apikey.EventUseRefused:
+		return refusedPrefix + key + "#" + e.OccurredAt.UTC().Format("2006-01-02T15"), nil
+	}
+	return "", fmt.Errorf("%s is not announced by itself", e.Type)
+}
+
+// Announce puts an announcement on the way that is no change: a rotation that is
+// due or failed, a use that was refused. It is one conditional write; announced is
+// false when it was made before. Errors: unavailable.
+func (s *Store) Announce(ctx context.Context, event apikey.Event) (announced bool, err error) {
+	sk, err := noticeSK(event)
+	if err != nil {
+		return false, err
+	}
+	if err := s.identify(&event); err != nil {
+		return false, err
+	}
+	_, err = s.client.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName:           &s.table,
+		Item:                with(itemKey(event.Owner.Locator(), sk), encodeEvent(event), s.now().Add(EventTTL)),
+		ConditionExpression: aws.String("attribute_not_exists(pk)"),
+	})
+	if isConditionNotMet(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, unavailable(err)
+	}
+	return true, nil
+}
+
+// NotYetAnnounced picks from keys, each with its owner's locator, those whose
+// coming rotation was not announced, in one call for a hundred. Errors:
+// unavailable.
+func (s *Store) NotYetAnnounced(ctx context.Context, rings []apikey.Ring) ([]apikey.Ring, error) {
+	var keys []item
+	read := sortKeyed{}
+	for _, ring := range rings {
+		keys = append(keys, itemKey(ring.Owner.Locator(), duePrefix+ring.Active.ID.String()))
+	}
+	for start := 0; start < len(keys); start += maxBatchKeys {
+		if err := s.readBatch(ctx, keys[start:min(len(keys), start+maxBatchKeys)], read); err != nil {
+			return nil, unavailable(err)
+		}
+	}
+	var pending []apikey.Ring
+	for i, ring := range rings {
+		if read[keyOf(keys[i])] == nil {
+			pending = append(pending, ring)
+		}
+	}
+	return pending, nil
+}

@@ -1,0 +1,70 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// walkKey is the one item that is no owner's: how far the day's walk through all
+// secrets has come.
+var walkKey = item{"pk": text("SWEEP"), "sk": text("SECRETS")}
+
+// Walk is a walk through something long, which is made once a day, by whoever
+// comes by.
+type Walk struct {
+	// Day is the date, in UTC, and Pages how many are done.
+	Day   string
+	Pages int64
+	// Token is where it goes on; "" is the beginning.
+	Token string
+	Done  bool
+}
+
+// DailyWalk is today's walk, as far as it has come. Errors: unavailable.
+func (s *Store) DailyWalk(ctx context.Context) (Walk, error) {
+	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.table, Key: walkKey, ConsistentRead: aws.Bool(true)})
+	if err != nil {
+		return Walk{}, unavailable(err)
+	}
+	today := Walk{Day: s.now().UTC().Format(time.DateOnly)}
+	if out.Item == nil {
+		return today, nil
+	}
+	r := newReader(out.Item)
+	walk := Walk{Day: r.text("day"), Pages: r.number("pages"), Token: r.text("token"), Done: r.flag("done")}
+	// Days do not go back, even when a clock does.
+	if *r.err != nil || walk.Day < today.Day {
+		return today, nil
+	}
+	return walk, nil
+}
+
+// AdvanceWalk writes that another page is done. When somebody else is walking
+// too, and was quicker, the walk comes back as done: it is theirs. Errors:
+// unavailable.
+func (s *Store) AdvanceWalk(ctx context.Context, walk Walk) (Walk, error) {
+	walk.Pages++
+	_, err := s.client.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: &s.table,
+		Item: with(walkKey, item{
+			"day": text(walk.Day), "pages": number(walk.Pages), "token": text(walk.Token), "done": flag(walk.Done),
+		}, time.Time{}),
+		ConditionExpression:      aws.String("attribute_not_exists(pk) OR #day < :day OR #day = :day AND pages < :pages"),
+		ExpressionAttributeNames: map[string]string{"#day": "day"},
+		ExpressionAttributeValues: map[string]types.AttributeValue{
+			":day": text(walk.Day), ":pages": number(walk.Pages),
+		},
+	})
+	if isConditionNotMet(err) {
+		walk.Done = true
+		return walk, nil
+	}
+	if err != nil {
+		return Walk{}, unavailable(err)
+	}
+	return walk, nil
+}
