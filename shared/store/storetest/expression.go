@@ -17,10 +17,11 @@ var (
 	words        = regexp.MustCompile(`(?:^|[^\w#:])([A-Za-z_]\w*)`)
 )
 
-// reserved are those of DynamoDB's reserved words that an attribute here is
-// called, or may come to be: an expression names them through a placeholder only.
-var reserved = " action comment count data date hash key keys name owner role roles schema source" +
-	" state status time timestamp token ttl type use user uuid value values "
+// reserved are some of DynamoDB's reserved words: what an attribute here is
+// called, or could be. The emulator knows them all. An expression names such an
+// attribute through a placeholder only.
+var reserved = " action comment count counter data date first hash hold key keys last level local name owner role roles" +
+	" schema source start state status text time timestamp token total ttl type use user users uuid value values zone "
 
 // check refuses, as DynamoDB does before it looks at any item, expressions whose
 // placeholders are not exactly those that are given, and reserved words.

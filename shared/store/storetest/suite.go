@@ -47,6 +47,7 @@ func Suite(t *testing.T, newStore func(t *testing.T, now func() time.Time) *stor
 		"ScheduleIsBoundBeforeThereIsAKey":          scheduleBeforeAnyKey,
 		"SchedulesOfTwoOwnersAreTwo":                schedulesOfTwoOwners,
 		"SchedulesAreListedInTheOrderOfTheirIDs":    schedulesAreListedInOrder,
+		"EveryCharacterOfAnIDHasItsPlace":           everyCharacterIsListed,
 		"ThousandSchedulesAreListed":                thousandSchedules,
 		"RebindingOf97SchedulesIsOneChange":         rebindingIsOneChange,
 		"RebindingOfMoreIsRefusedAndChangesNothing": rebindingOfTooManyIsRefused,

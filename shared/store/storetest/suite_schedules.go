@@ -216,12 +216,7 @@ var scheduleIDs = []string{
 }
 
 func schedulesAreListedInOrder(t *testing.T, h *harness) {
-	var schedules []apikey.Schedule
-	for _, id := range scheduleIDs {
-		schedules = append(schedules, following(id))
-	}
-	slices.Reverse(schedules)
-	h.bindAll(schedules...)
+	h.bindAll(inReverse(scheduleIDs)...)
 	for _, limit := range []int{1, 2, 3, 7, len(scheduleIDs) - 1, len(scheduleIDs), len(scheduleIDs) + 1, 100} {
 		if diff := cmp.Diff(scheduleIDs, idsOf(h.schedules(limit))); diff != "" {
 			t.Errorf("pages of %d (-want +got): %s", limit, diff)
@@ -244,6 +239,29 @@ func schedulesAreListedInOrder(t *testing.T, h *harness) {
 	h.must(h.unbind("a"))
 	if page, _, err := h.store.Schedules(t.Context(), h.owner.Locator(), "a", 1); err != nil || len(page) != 1 || page[0].ID != "a-" {
 		t.Errorf("after one that was unbound comes %v, %v", idsOf(page), err)
+	}
+}
+
+// inReverse are schedules of the ids, the last first.
+func inReverse(ids []string) (schedules []apikey.Schedule) {
+	for _, id := range slices.Backward(ids) {
+		schedules = append(schedules, following(id))
+	}
+	return schedules
+}
+
+// Every character that an id may have stands in the listing where its byte does.
+func everyCharacterIsListed(t *testing.T, h *harness) {
+	const characters = "-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
+	want := []string{"m"}
+	for _, character := range characters {
+		if id := "m" + string(character); apikey.IsScheduleID(id) {
+			want = append(want, id)
+		}
+	}
+	h.bindAll(inReverse(want)...)
+	if diff := cmp.Diff(want, idsOf(h.schedules(9))); diff != "" || len(want) != 66 {
+		t.Errorf("%d schedules (-want +got): %s", len(want), diff)
 	}
 }
 

@@ -29,8 +29,8 @@ func update(sk, expression, condition string) *dynamodb.UpdateItemInput {
 			input.ExpressionAttributeValues[name] = value
 		}
 	}
-	if strings.Contains(expression+condition, "#f") {
-		input.ExpressionAttributeNames = map[string]string{"#f": "first"}
+	if strings.Contains(expression+condition, "#label") {
+		input.ExpressionAttributeNames = map[string]string{"#label": "label"}
 	}
 	return input
 }
@@ -41,34 +41,34 @@ func TestUpdateItemAnswersWhatDynamoDBDoes(t *testing.T) {
 		refused                   bool
 		want                      string
 	}{
-		"an item":                      {"1", "SET lease = :n", "", false, "first=old lease=7"},
+		"an item":                      {"1", "SET lease = :n", "", false, "label=old lease=7"},
 		"an item that is not there":    {"2", "SET lease = :n", "", false, "lease=7"},
-		"several attributes":           {"1", "SET lease = :n, more = :t", "", false, "first=old lease=7 more=new"},
-		"through a placeholder":        {"1", "SET #f = :t", "", false, "first=new lease=5"},
-		"what is not there":            {"1", "SET more = if_not_exists(more, :t)", "", false, "first=old lease=5 more=new"},
-		"what is there already":        {"1", "SET first = if_not_exists(first, :t)", "", false, "first=old lease=5"},
-		"what another attribute is":    {"1", "SET more = if_not_exists(first, :t)", "", false, "first=old lease=5 more=old"},
-		"what another was before":      {"1", "SET first = :t, more = if_not_exists(#f, :n)", "", false, "first=new lease=5 more=old"},
-		"removing":                     {"1", "SET lease = :n REMOVE first", "", false, "lease=7"},
-		"removing several":             {"1", "SET more = :t REMOVE first, lease", "", false, "more=new"},
-		"removing what is not there":   {"1", "SET lease = :n REMOVE more", "", false, "first=old lease=7"},
-		"condition holds":              {"1", "SET lease = :n", "lease <= :n", false, "first=old lease=7"},
-		"condition does not hold":      {"1", "SET lease = :n", "lease > :n", true, "first=old lease=5"},
+		"several attributes":           {"1", "SET lease = :n, more = :t", "", false, "label=old lease=7 more=new"},
+		"through a placeholder":        {"1", "SET #label = :t", "", false, "label=new lease=5"},
+		"what is not there":            {"1", "SET more = if_not_exists(more, :t)", "", false, "label=old lease=5 more=new"},
+		"what is there already":        {"1", "SET label = if_not_exists(label, :t)", "", false, "label=old lease=5"},
+		"what another attribute is":    {"1", "SET more = if_not_exists(label, :t)", "", false, "label=old lease=5 more=old"},
+		"what another was before":      {"1", "SET label = :t, more = if_not_exists(#label, :n)", "", false, "label=new lease=5 more=old"},
+		"removing":                     {"1", "SET lease = :n REMOVE label", "", false, "lease=7"},
+		"removing several":             {"1", "SET more = :t REMOVE label, lease", "", false, "more=new"},
+		"removing what is not there":   {"1", "SET lease = :n REMOVE more", "", false, "label=old lease=7"},
+		"condition holds":              {"1", "SET lease = :n", "lease <= :n", false, "label=old lease=7"},
+		"condition does not hold":      {"1", "SET lease = :n", "lease > :n", true, "label=old lease=5"},
 		"condition, item not there":    {"2", "SET lease = :n", "lease <= :n", true, "none"},
 		"condition that it is not":     {"2", "SET lease = :n", "attribute_not_exists(pk)", false, "lease=7"},
-		"condition that it is not, is": {"1", "SET lease = :n", "attribute_not_exists(pk)", true, "first=old lease=5"},
-		"AND binds tighter than OR":    {"1", "SET lease = :n", "attribute_exists(pk) OR lease > :n AND lease > :n", false, "first=old lease=7"},
-		"an OR of what does not hold":  {"1", "SET lease = :n", "attribute_not_exists(pk) OR attribute_exists(pk) AND lease > :n", true, "first=old lease=5"},
-		"an AND of what does not hold": {"1", "SET lease = :n", "lease > :n AND attribute_exists(pk)", true, "first=old lease=5"},
+		"condition that it is not, is": {"1", "SET lease = :n", "attribute_not_exists(pk)", true, "label=old lease=5"},
+		"AND binds tighter than OR":    {"1", "SET lease = :n", "attribute_exists(pk) OR lease > :n AND lease > :n", false, "label=old lease=7"},
+		"an OR of what does not hold":  {"1", "SET lease = :n", "attribute_not_exists(pk) OR attribute_exists(pk) AND lease > :n", true, "label=old lease=5"},
+		"an AND of what does not hold": {"1", "SET lease = :n", "lease > :n AND attribute_exists(pk)", true, "label=old lease=5"},
 		"at most as much":              {"7", "SET more = :t", "lease <= :n", false, "lease=7 more=new"},
 		"more than as much":            {"7", "SET more = :t", "lease > :n", true, "lease=7"},
 		"as much":                      {"7", "SET more = :t", "lease = :n", false, "lease=7 more=new"},
-		"a comparison of two types":    {"1", "SET lease = :n", "first <= :n", true, "first=old lease=5"},
-		"a text that is another":       {"1", "SET lease = :n", "#f = :t", true, "first=old lease=5"},
+		"a comparison of two types":    {"1", "SET lease = :n", "label <= :n", true, "label=old lease=5"},
+		"a text that is another":       {"1", "SET lease = :n", "#label = :t", true, "label=old lease=5"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := storetest.NewEngine().Client()
-			before := item("1", attributes{"first": textOf("old"), "lease": numberOf(5)})
+			before := item("1", attributes{"label": textOf("old"), "lease": numberOf(5)})
 			put(t, client, before, item("7", attributes{"lease": numberOf(7)}))
 			out, err := client.UpdateItem(t.Context(), update(c.sk, c.expression, c.condition))
 			if got := show(read(t, client, c.sk)); got != c.want {
@@ -108,7 +108,7 @@ func TestAnUpdateReturnsItemsOnlyWhenAsked(t *testing.T) {
 func TestAnUpdateThatTheProductDoesNotMakeIsRefused(t *testing.T) {
 	for name, input := range map[string]*dynamodb.UpdateItemInput{
 		"of a whole item":              {TableName: table, Key: key("a", "1")},
-		"removing only":                update("1", "REMOVE first", ""),
+		"removing only":                update("1", "REMOVE label", ""),
 		"adding":                       update("1", "ADD lease :n", ""),
 		"of a sum":                     update("1", "SET lease = lease + :n", ""),
 		"of a list":                    update("1", "SET more = list_append(more, :n)", ""),
@@ -116,14 +116,14 @@ func TestAnUpdateThatTheProductDoesNotMakeIsRefused(t *testing.T) {
 		"of a key":                     update("1", "SET sk = :t", ""),
 		"removing a key":               update("1", "SET lease = :n REMOVE pk", ""),
 		"of one attribute twice":       update("1", "SET lease = :n, lease = :t", ""),
-		"setting and removing one":     update("1", "SET first = :t REMOVE #f", ""),
+		"setting and removing one":     update("1", "SET label = :t REMOVE #label", ""),
 		"of a reserved word":           update("1", "SET owner = :t", ""),
 		"of a name that is no word":    update("1", "SET my-lease = :n", ""),
 		"to what is not defined":       update("1", "SET lease = :m", ""),
 		"of what is not defined":       update("1", "SET #m = :n", ""),
 		"on what is not defined":       update("1", "SET lease = :n", "lease > :m"),
-		"on what it does not know":     update("1", "SET lease = :n", "size(first) > :n"),
-		"to another attribute":         update("1", "SET lease = first, more = :n", ""),
+		"on what it does not know":     update("1", "SET lease = :n", "size(label) > :n"),
+		"to another attribute":         update("1", "SET lease = label, more = :n", ""),
 		"of a table that is not there": change(func(u *dynamodb.UpdateItemInput) { u.TableName = aws.String("other") }),
 		"with a value for nothing":     change(func(u *dynamodb.UpdateItemInput) { u.ExpressionAttributeValues[":m"] = numberOf(1) }),
 		"with a name for nothing":      change(func(u *dynamodb.UpdateItemInput) { u.ExpressionAttributeNames = map[string]string{"#m": "more"} }),
@@ -140,12 +140,12 @@ func TestAnUpdateThatTheProductDoesNotMakeIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := storetest.NewEngine().Client()
-			put(t, client, item("1", attributes{"first": textOf("old"), "lease": numberOf(5)}))
+			put(t, client, item("1", attributes{"label": textOf("old"), "lease": numberOf(5)}))
 			_, err := client.UpdateItem(t.Context(), input)
 			if _, failed := asFailed(err); err == nil || failed {
 				t.Errorf("answered %v", err)
 			}
-			if got := show(read(t, client, "1")); got != "first=old lease=5" {
+			if got := show(read(t, client, "1")); got != "label=old lease=5" {
 				t.Errorf("refused, and the item is %s", got)
 			}
 		})

@@ -53,7 +53,7 @@ func show(it attributes) string {
 		return "none"
 	}
 	var shown []string
-	for _, name := range []string{"first", "lease", "more"} {
+	for _, name := range []string{"label", "lease", "more"} {
 		switch v := it[name].(type) {
 		case *types.AttributeValueMemberS:
 			shown = append(shown, name+"="+v.Value)
@@ -160,14 +160,14 @@ func TestDeleteItemWaitsForItsCondition(t *testing.T) {
 		"no item":                       {"lease > :n", "2", false},
 		"one of two":                    {"lease > :n AND attribute_exists(more)", "1", false},
 		"one of two will do":            {"attribute_exists(more) OR lease > :n", "1", true},
-		"of another type":               {"first > :n", "1", false},
-		"of another type, to be equal":  {"first = :n", "1", false},
+		"of another type":               {"label > :n", "1", false},
+		"of another type, to be equal":  {"label = :n", "1", false},
 		"of a name that was never used": {"absent <= :n", "1", false},
 	} {
 		for _, back := range []bool{false, true} {
 			t.Run(fmt.Sprint(name, ", item wanted back: ", back), func(t *testing.T) {
 				client := storetest.NewEngine().Client()
-				put(t, client, item("1", attributes{"lease": numberOf(5), "first": textOf("x")}))
+				put(t, client, item("1", attributes{"lease": numberOf(5), "label": textOf("x")}))
 				input := &dynamodb.DeleteItemInput{TableName: table, Key: key("a", c.sk)}
 				if c.condition != "" {
 					input.ConditionExpression, input.ExpressionAttributeValues = &c.condition, attributes{":n": numberOf(4)}
@@ -197,10 +197,10 @@ func TestADeletionThatTheProductDoesNotMakeIsRefused(t *testing.T) {
 		"with a value for nothing":    func(d *dynamodb.DeleteItemInput) { d.ExpressionAttributeValues = attributes{":n": numberOf(1)} },
 		"with a name for nothing":     func(d *dynamodb.DeleteItemInput) { d.ExpressionAttributeNames = map[string]string{"#n": "lease"} },
 		"on an unknown comparison":    onCondition("lease <> :n"),
-		"on a function":               onCondition("begins_with(first, :n)"),
+		"on a function":               onCondition("begins_with(label, :n)"),
 		"on one of several":           onCondition("lease IN (:n)"),
 		"on a denial":                 onCondition("NOT lease = :n"),
-		"on a part of an attribute":   onCondition("first.lease = :n"),
+		"on a part of an attribute":   onCondition("label.lease = :n"),
 		"on an attribute by itself":   onCondition("lease = lease AND lease = :n"),
 		"on a reserved word":          onCondition("owner = :n"),
 		"on a reserved word, capital": onCondition("STATUS = :n"),
