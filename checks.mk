@@ -6,13 +6,15 @@ GO_TOOL := $(GO) tool -modfile="$(CURDIR)/tools/go.mod"
 
 #: fuzz: how long each test runs
 FUZZTIME ?= 20s
+#: bench: how long each benchmark runs
+BENCHTIME ?= 0.5s
 #: vulncheck: another address of the vulnerability database, such as a mirror
 GOVULNDB ?=
 
 # For the scripts in tools/.
 export GO
 
-.PHONY: test prove fuzz lint vulncheck drift
+.PHONY: test prove fuzz bench lint vulncheck drift
 
 test: build-local ## run every test: units, properties, contracts, then end to end on a stack of its own
 	@echo "== the local stack's scripts"
@@ -33,6 +35,12 @@ fuzz: have-go ## run each fuzz test for FUZZTIME
 			done; \
 		done || exit 1; \
 	done
+
+bench: have-go ## measure decisions, tokens and parsers, with allocations; for benchstat: build/bench.txt
+	@mkdir -p build
+	@echo "Measuring; this takes about half a minute."
+	@$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -cpu 1 ./shared/... ./functions/... >build/bench.txt || { cat build/bench.txt; exit 1; }
+	@awk -f tools/bench.awk build/bench.txt
 
 lint: have-go .venv/sam/complete ## check style, layering and the template
 	@status=0; \

@@ -1,164 +1,88 @@
 // Package authorizer answers whether a job may run: as a webhook behind API
-// Gateway, and to a direct invocation with the bare request.
+// Gateway, to a direct invocation, and as a Lambda authorizer, with which other
+// APIs are protected by user API keys.
 package authorizer
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/aws/aws-lambda-go/lambda/messages"
-	"github.com/go-json-experiment/json/jsontext"
+	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/httpapi"
-	"github.com/userapikey/service/shared/jobauth"
 	"github.com/userapikey/service/shared/store"
 )
 
-// Handler answers both kinds of events.
+// maxBatchBodyBytes bounds the body of a batch.
+const maxBatchBodyBytes = 256 << 10
+
+// Handler answers every kind of event.
 type Handler struct {
-	rings *store.Store
-	api   *httpapi.API
-	log   *slog.Logger
+	decider
+	api *httpapi.API
 }
 
-// New serves POST /v1/job-authorizations and direct invocations.
-func New(authenticator httpapi.Authenticator, rings *store.Store, log *slog.Logger) *Handler {
-	h := &Handler{rings: rings, log: log}
-	h.api = httpapi.New(authenticator, log, httpapi.Route{
-		Method: http.MethodPost, Path: "/v1/job-authorizations", Permit: apikey.Principal.RequireJobRunner, Handle: h.webhook,
-	})
+// New serves the routes of job authorizations and runs, direct invocations and
+// the events of Lambda authorizers.
+func New(authenticator httpapi.Authenticator, rings *store.Store, now func() time.Time, log *slog.Logger) *Handler {
+	h := &Handler{decider: decider{rings: rings, now: now, log: log, uses: &uses{now: now}}}
+	permit := apikey.Principal.RequireJobRunner
+	h.api = httpapi.New(authenticator, log,
+		httpapi.Route{Method: http.MethodPost, Path: "/v1/job-authorizations", Permit: permit, Handle: h.authorizeJob},
+		httpapi.Route{Method: http.MethodPost, Path: "/v1/job-authorizations/batch", MaxBodyBytes: maxBatchBodyBytes, Permit: permit, Handle: h.authorizeJobs},
+		httpapi.Route{Method: http.MethodPost, Path: "/v1/job-runs/{runRef}/renewal", Permit: permit, Handle: h.renewRun},
+		httpapi.Route{Method: http.MethodDelete, Path: "/v1/job-runs/{runRef}", Permit: permit, Handle: h.endRun},
+	)
 	return h
 }
 
-// Handle tells the kinds of events apart: the gateway's have a request context,
-// which a bare request never has.
-func (h *Handler) Handle(ctx context.Context, payload json.RawMessage) (any, error) {
-	var shape struct {
-		RequestContext json.RawMessage `json:"requestContext"`
-	}
-	if err := json.Unmarshal(payload, &shape); err != nil || shape.RequestContext == nil {
+var _ lambda.Handler = (*Handler)(nil)
+
+// Invoke answers one event, as Lambda hands it over and takes the answer. For a
+// handler with typed arguments, Lambda's library would decode the event as well.
+func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	shape, fromGateway := shapeOf(payload)
+	switch {
+	case !fromGateway:
 		return h.direct(ctx, payload)
+	case shape.isAuthorizer():
+		return h.protect(ctx, shape, payload)
 	}
 	var event events.APIGatewayProxyRequest
 	if err := json.Unmarshal(payload, &event); err != nil {
 		return nil, invocationError(apikey.Invalid("event", "is not an event of a REST API"))
 	}
-	return h.api.Handle(ctx, event)
-}
-
-// webhook answers a job runner over HTTP: about jobs of its own account, unless
-// it runs the jobs of the whole platform.
-func (h *Handler) webhook(ctx context.Context, r *httpapi.Request) (httpapi.Response, error) {
-	var body requestBody
-	if err := r.Decode(&body); err != nil {
-		return httpapi.Response{}, err
-	}
-	decision, err := h.decide(ctx, body.request(), jobauth.Caller{
-		AccountID: r.Principal.Owner.AccountID,
-		Platform:  r.Principal.MayAuthorizeEveryAccount(),
-	})
-	return httpapi.Response{Status: http.StatusOK, Body: bodyOf(decision)}, err
-}
-
-// directBody is the bare request of a direct invocation. Who may invoke is
-// governed by IAM, and may ask about every account; callerAccountId narrows the
-// question to one.
-type directBody struct {
-	requestBody
-	CallerAccountID jsontext.Value `json:"callerAccountId"`
-}
-
-// caller is who asks. A callerAccountId that is there but names no account is
-// refused: it must not widen the question to every account.
-func (b directBody) caller() (jobauth.Caller, error) {
-	if b.CallerAccountID == nil {
-		return jobauth.Caller{Platform: true}, nil
-	}
-	var accountID *string
-	if err := json.Unmarshal(b.CallerAccountID, &accountID); err != nil || accountID == nil || *accountID == "" {
-		return jobauth.Caller{}, apikey.Invalid("callerAccountId", "must be an account's id")
-	}
-	return jobauth.Caller{AccountID: *accountID}, nil
-}
-
-func (h *Handler) direct(ctx context.Context, payload []byte) (answer any, err error) {
-	ctx, cancel := httpapi.WithAnswerReserve(ctx)
-	defer cancel()
-	defer func() {
-		// Or else Lambda's library would tell the panic's value.
-		if recover() != nil {
-			answer, err = nil, invocationError(httpapi.Panicked(ctx, h.log))
-		}
-	}()
-	decision, err := h.decideDirect(ctx, payload)
+	answer, err := h.api.Handle(ctx, event)
 	if err != nil {
-		h.log.WarnContext(ctx, "not decided", "code", string(apikey.CodeOf(err)), "error", err)
-		return nil, invocationError(err)
+		return nil, err
 	}
-	return bodyOf(decision), nil
+	return json.Marshal(answer)
 }
 
-func (h *Handler) decideDirect(ctx context.Context, payload []byte) (jobauth.Decision, error) {
-	var body directBody
-	if err := httpapi.DecodeJSON(payload, &body); err != nil {
-		return jobauth.Decision{}, err
-	}
-	caller, err := body.caller()
-	if err != nil {
-		return jobauth.Decision{}, err
-	}
-	return h.decide(ctx, body.request(), caller)
+// shape is what tells the gateway's events apart.
+type shape struct {
+	Version        string          `json:"version"`
+	Type           string          `json:"type"`
+	MethodARN      string          `json:"methodArn"`
+	RouteARN       string          `json:"routeArn"`
+	RequestContext json.RawMessage `json:"requestContext"`
 }
 
-// invocationError is what a direct invoker sees: the code as the error's type
-// and the sentence for the caller.
-func invocationError(err error) error {
-	refusal, ok := errors.AsType[*apikey.Error](err)
-	if !ok {
-		refusal = &apikey.Error{Code: apikey.CodeInternal, Detail: "Something went wrong that should not; the log has the cause."}
-	}
-	message := refusal.Detail
-	if refusal.Field != "" {
-		message = apikey.Redact(refusal.Field) + " " + message
-	}
-	return messages.InvokeResponse_Error{Type: string(refusal.Code), Message: message}
-}
-
-// decide reads the ring that the question needs, if any, and answers from it. A
-// ring that cannot be read is an error and never a decision.
-func (h *Handler) decide(ctx context.Context, request jobauth.Request, caller jobauth.Caller) (jobauth.Decision, error) {
-	question, err := request.Prepare(caller)
-	if err != nil {
-		return jobauth.Decision{}, err
-	}
-	var ring apikey.Ring
-	if locator, needed := question.Locator(); needed {
-		if ring, err = h.rings.Ring(ctx, locator); err != nil {
-			return jobauth.Decision{}, err
+// shapeOf tells whether an event is a gateway's: those have a request context,
+// or the ARN of what was called, which a bare request never has. The gateway
+// writes these names plainly, so no other event is looked at closely.
+func shapeOf(payload []byte) (s shape, fromGateway bool) {
+	for _, name := range []string{`"requestContext"`, `"methodArn"`, `"routeArn"`} {
+		if bytes.Contains(payload, []byte(name)) {
+			err := json.Unmarshal(payload, &s)
+			return s, err == nil && (s.RequestContext != nil || s.MethodARN != "" || s.RouteARN != "")
 		}
 	}
-	decision := question.Decide(ring)
-	h.logDecision(ctx, request, decision)
-	return decision, nil
-}
-
-func (h *Handler) logDecision(ctx context.Context, request jobauth.Request, decision jobauth.Decision) {
-	attributes := []slog.Attr{
-		slog.Bool("allowed", decision.Allowed),
-		slog.String("reason", string(decision.Reason)),
-		slog.String("jobId", request.JobID),
-		slog.String("jobType", string(request.JobType)),
-		slog.String("trigger", string(request.Trigger)),
-	}
-	if decision.Owner != nil {
-		attributes = append(attributes,
-			slog.String("owner", decision.Owner.Locator().String()),
-			slog.String("keyId", decision.KeyID.String()))
-	}
-	h.log.LogAttrs(ctx, slog.LevelInfo, "decided", attributes...)
+	return s, false
 }

@@ -1,18 +1,23 @@
 package authorizer
 
 import (
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/httpapi"
 	"github.com/userapikey/service/shared/jobauth"
 )
 
 type requestBody struct {
-	JobID      string          `json:"jobId"`
-	JobType    jobauth.JobType `json:"jobType"`
-	Service    string          `json:"service"`
-	Trigger    jobauth.Trigger `json:"trigger"`
-	Credential *string         `json:"credential"`
-	Owner      *ownerBody      `json:"owner"`
+	JobID        string          `json:"jobId"`
+	RunID        *string         `json:"runId"`
+	LeaseSeconds *int64          `json:"leaseSeconds"`
+	JobType      jobauth.JobType `json:"jobType"`
+	Service      string          `json:"service"`
+	Trigger      jobauth.Trigger `json:"trigger"`
+	Credential   *string         `json:"credential"`
+	ScheduleRef  *string         `json:"scheduleRef"`
+	Owner        *ownerBody      `json:"owner"`
 }
 
 type ownerBody struct {
@@ -22,27 +27,51 @@ type ownerBody struct {
 
 func (b requestBody) request() jobauth.Request {
 	return jobauth.Request{
-		JobID:      b.JobID,
-		JobType:    b.JobType,
-		Service:    b.Service,
-		Trigger:    b.Trigger,
-		Credential: b.Credential,
-		Owner:      (*jobauth.OwnerRef)(b.Owner),
+		JobID:        b.JobID,
+		RunID:        b.RunID,
+		LeaseSeconds: b.LeaseSeconds,
+		JobType:      b.JobType,
+		Service:      b.Service,
+		Trigger:      b.Trigger,
+		Credential:   b.Credential,
+		ScheduleRef:  b.ScheduleRef,
+		Owner:        (*jobauth.OwnerRef)(b.Owner),
 	}
+}
+
+// batchBody holds requests as they came: each is decoded by itself.
+type batchBody struct {
+	Requests []jsontext.Value `json:"requests"`
+}
+
+type renewalBody struct {
+	LeaseSeconds *int64 `json:"leaseSeconds"`
+}
+
+type decisionsBody struct {
+	Decisions []decisionBody `json:"decisions"`
 }
 
 type decisionBody struct {
 	Allowed bool           `json:"allowed"`
 	Reason  jobauth.Reason `json:"reason"`
-	Key     *keyBody       `json:"key,omitempty"`
-	Owner   *httpapi.Owner `json:"owner,omitempty"`
-	Secret  *secretBody    `json:"secret,omitempty"`
+	// Detail tells what is wrong with a malformed request of a batch.
+	Detail string         `json:"detail,omitempty"`
+	Key    *keyBody       `json:"key,omitempty"`
+	Owner  *httpapi.Owner `json:"owner,omitempty"`
+	Run    *runBody       `json:"run,omitempty"`
+	Secret *secretBody    `json:"secret,omitempty"`
 }
 
 // keyBody names a key; a deleted key's name is not kept.
 type keyBody struct {
 	ID   string `json:"id"`
 	Name string `json:"name,omitempty"`
+}
+
+type runBody struct {
+	Ref            string          `json:"ref"`
+	LeaseExpiresAt httpapi.Instant `json:"leaseExpiresAt"`
 }
 
 type secretBody struct {
@@ -58,6 +87,9 @@ func bodyOf(d jobauth.Decision) decisionBody {
 	if d.Owner != nil {
 		owner := httpapi.OwnerOf(*d.Owner)
 		body.Owner = &owner
+	}
+	if d.Run != nil {
+		body.Run = &runBody{Ref: d.Run.Ref.String(), LeaseExpiresAt: httpapi.Instant(d.Run.ExpiresAt)}
 	}
 	if d.Secret != nil {
 		body.Secret = &secretBody{ARN: d.Secret.ARN, VersionID: d.Secret.VersionID}

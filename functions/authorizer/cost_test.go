@@ -152,25 +152,3 @@ func TestFunctionLinksNoClientThatItDoesNotNeed(t *testing.T) {
 		}
 	}
 }
-
-// BenchmarkDecision is a direct invocation's cost without the network: decoding,
-// the SDK's work on one read, the decision, its log line and the answer.
-func BenchmarkDecision(b *testing.B) {
-	for name, q := range map[string]question{
-		"by credential": byCredential(functest.SecondCredential),
-		"by owner":      byOwner(functest.Jane),
-		"malformed":     byCredential(functest.SecondCredential + "x"),
-	} {
-		b.Run(name, func(b *testing.B) {
-			w := newWorld(b)
-			event := []byte(w.encode(q))
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := w.Invoke(w.function, event); err != nil {
-					b.Fatal(err)
-				}
-				w.Table.Transport.TakeCalls()
-			}
-		})
-	}
-}

@@ -131,6 +131,25 @@ func TestEventOfAnotherGatewayIsNeverAllowed(t *testing.T) {
 	}
 }
 
+// What a bare request says cannot make it an event of a gateway.
+func TestQuestionThatMentionsARequestContextIsAQuestion(t *testing.T) {
+	for _, jobID := range []string{"requestContext", `"requestContext":{}`, `{"requestContext":{"http":{}}}`} {
+		w := newWorld(t)
+		if got := w.invoked(byCredential(functest.SecondCredential).with("jobId", jobID)); !got.Allowed {
+			t.Errorf("job %q: answered %+v", jobID, got)
+		}
+	}
+	for _, q := range []string{
+		`{"jobId":"1","jobType":"pipeline","trigger":"ad_hoc","owner":{"requestContext":{}}}`,
+		`{"request\u0043ontext":{},"jobId":"1","jobType":"pipeline","trigger":"ad_hoc","owner":{"accountId":"a","iamId":"b"}}`,
+	} {
+		w := newWorld(t)
+		answer, err := w.Invoke(w.function, []byte(q))
+		w.refusedInvocation(apikey.CodeInvalidRequest, answer, err)
+		w.wantCalls()
+	}
+}
+
 func TestInvocationErrorHoldsNoCredential(t *testing.T) {
 	w := newWorld(t)
 	for _, q := range []question{

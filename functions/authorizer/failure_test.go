@@ -97,7 +97,7 @@ func TestNothingIsAllowedByAnItemThatIsNotTheRing(t *testing.T) {
 }
 
 // ringItem is the item of Jane's ring as DynamoDB answers it.
-func ringItem(t *testing.T) string {
+func ringItem(t testing.TB) string {
 	t.Helper()
 	for _, item := range newWorld(t).Table.Items() {
 		if strings.Contains(item, `{"S":"RING"}`) {
@@ -122,7 +122,7 @@ func TestNothingIsAllowedByATableThatDoesNotAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		table := dynamodb.NewFromConfig(awstest.NewTransport(frozen{}).Config())
-		w.function = authorizer.New(w.World, store.New(table, storetest.Table, w.Now, w.World), w.Log).Handle
+		w.function = authorizer.New(w.World, store.New(table, storetest.Table, w.Now, w.World), w.Now, w.Log)
 		for _, limit := range []time.Duration{15 * time.Second, 4 * time.Second} {
 			for _, q := range questionsThatNeedTheRing() {
 				request := authorize

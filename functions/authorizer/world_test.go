@@ -57,7 +57,7 @@ type world struct {
 // newWorld is one where Jane has an Active and a Phased out key.
 func newWorld(t testing.TB) world {
 	w := world{World: functest.New(t), t: t}
-	w.function = authorizer.New(w.World, w.Keys.Rings, w.Log).Handle
+	w.function = authorizer.New(w.World, w.Keys.Rings, w.Now, w.Log)
 	w.JaneHasRotated()
 	w.Calm()
 	return w

@@ -33,7 +33,7 @@ type deletedBody struct {
 
 // deleteOne deletes a Phased out key.
 func (h handler) deleteOne(ctx context.Context, r *httpapi.Request) (httpapi.Response, error) {
-	request, err := r.OwnChange()
+	request, err := r.OwnChange(nil)
 	if err != nil {
 		return httpapi.Response{}, err
 	}
@@ -43,25 +43,26 @@ func (h handler) deleteOne(ctx context.Context, r *httpapi.Request) (httpapi.Res
 		return httpapi.Response{}, apikey.KeyNotFound()
 	}
 	deleted, err := h.keys.DeleteOne(ctx, request, id)
-	return answer(deleted, err)
+	return answer(request.Owner, deleted, err)
 }
 
 // deleteAll deletes the Active key and the Phased out keys.
 func (h handler) deleteAll(ctx context.Context, r *httpapi.Request) (httpapi.Response, error) {
-	request, err := r.OwnChange()
+	request, err := r.OwnChange(nil)
 	if err != nil {
 		return httpapi.Response{}, err
 	}
 	deleted, err := h.keys.DeleteAll(ctx, request)
-	return answer(deleted, err)
+	return answer(request.Owner, deleted, err)
 }
 
-func answer(deleted lifecycle.Deleted, err error) (httpapi.Response, error) {
+func answer(owner apikey.Owner, deleted lifecycle.Deleted, err error) (httpapi.Response, error) {
 	if err != nil {
 		return httpapi.Response{}, err
 	}
 	return httpapi.Response{Status: http.StatusOK, Body: deletedBody{
 		Deleted:  httpapi.KeysOf(deleted.Keys),
 		Revision: deleted.Revision,
+		Affected: httpapi.AffectedOf(owner.Locator(), deleted.Affected, httpapi.AfterDeletion),
 	}}, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/httpapi"
+	"github.com/userapikey/service/shared/jobauth"
 	"github.com/userapikey/service/shared/lifecycle"
 )
 
@@ -33,7 +34,7 @@ type rotatedBody struct {
 
 // rotate makes a new Active key and leaves the old one Phased out.
 func (h handler) rotate(ctx context.Context, r *httpapi.Request) (httpapi.Response, error) {
-	request, err := r.OwnChange()
+	request, err := r.OwnChange(nil)
 	if err != nil {
 		return httpapi.Response{}, err
 	}
@@ -46,5 +47,6 @@ func (h handler) rotate(ctx context.Context, r *httpapi.Request) (httpapi.Respon
 		PhasedOut:  httpapi.KeyOf(*issued.PhasedOut),
 		Credential: issued.Credential.Reveal(),
 		Revision:   issued.Revision,
+		Affected:   httpapi.AffectedOf(request.Owner.Locator(), jobauth.Affected{Schedules: issued.Affected}, httpapi.AfterRotation),
 	}}, nil
 }

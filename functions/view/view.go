@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/httpapi"
@@ -16,13 +17,18 @@ type handler struct {
 	rings *store.Store
 }
 
-// New serves GET /v1/user-api-keys and GET /v1/user-api-keys/history.
+// New serves GET /v1/user-api-keys, GET /v1/user-api-keys/{keyId}/impact and GET
+// /v1/user-api-keys/history.
 func New(authenticator httpapi.Authenticator, rings *store.Store, log *slog.Logger) *httpapi.API {
 	h := handler{rings}
 	return httpapi.New(authenticator, log,
 		httpapi.Route{
 			Method: http.MethodGet, Path: "/v1/user-api-keys",
 			Permit: apikey.Principal.RequireKeyManager, Handle: h.viewKeys,
+		},
+		httpapi.Route{
+			Method: http.MethodGet, Path: "/v1/user-api-keys/{keyId}/impact",
+			Permit: apikey.Principal.RequireKeyManager, Handle: h.viewImpact,
 		},
 		httpapi.Route{
 			Method: http.MethodGet, Path: "/v1/user-api-keys/history", Query: httpapi.PageQuery,
@@ -44,20 +50,29 @@ func (h handler) viewKeys(ctx context.Context, r *httpapi.Request) (httpapi.Resp
 	if err := r.NoBody(); err != nil {
 		return httpapi.Response{}, err
 	}
-	ring, err := h.rings.Ring(ctx, r.Principal.Owner.Locator())
+	ring, lastUsedAt, err := h.rings.RingAndUses(ctx, r.Principal.Owner.Locator())
 	if err != nil {
 		return httpapi.Response{}, err
 	}
 	body := keysBody{
 		Owner:     httpapi.OwnerOf(r.Principal.Owner),
-		PhasedOut: httpapi.KeysOf(ring.PhasedOut),
+		PhasedOut: []httpapi.Key{},
 		Revision:  ring.Revision,
 		Suspended: ring.Suspended,
 	}
-	slices.Reverse(body.PhasedOut)
+	for _, key := range slices.Backward(ring.PhasedOut) {
+		body.PhasedOut = append(body.PhasedOut, shownKey(key, lastUsedAt))
+	}
 	if ring.Active != nil {
-		active := httpapi.KeyOf(*ring.Active)
+		active := shownKey(*ring.Active, lastUsedAt)
 		body.Active = &active
 	}
 	return httpapi.Response{Status: http.StatusOK, ETag: httpapi.ETag(ring.Revision), Body: body}, nil
+}
+
+// shownKey is a key with its last use.
+func shownKey(key apikey.Key, lastUsedAt map[apikey.KeyID]time.Time) httpapi.Key {
+	shown := httpapi.KeyOf(key)
+	shown.LastUsedAt = httpapi.Instant(lastUsedAt[key.ID])
+	return shown
 }

@@ -1,6 +1,7 @@
 package apikey
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
@@ -43,7 +44,16 @@ func Redact(text string) string {
 	if !strings.Contains(text, credentialPrefix) {
 		return text
 	}
-	return leaked().ReplaceAllString(text, redacted)
+	return leaked().ReplaceAllLiteralString(text, redacted)
+}
+
+// RedactBytes is Redact for bytes. It returns text itself when there is nothing
+// to replace, which is the case with nearly every log line.
+func RedactBytes(text []byte) []byte {
+	if !bytes.Contains(text, []byte(credentialPrefix)) {
+		return text
+	}
+	return leaked().ReplaceAllLiteral(text, []byte(redacted))
 }
 
 // Digest is SHA-256 of a credential's secret. A slow password hash would add

@@ -91,6 +91,26 @@ func (e *Error) Error() string {
 	return text
 }
 
+// Sentence is what the caller is told: which field is wrong, if it is one, and
+// what is wrong. No credential is in it, whatever clients call their fields.
+func (e *Error) Sentence() string {
+	if e.Field == "" {
+		return e.Detail
+	}
+	return e.ShownField() + " " + e.Detail + "."
+}
+
+// ShownField is the field's name, which a client may have made up, as it may be
+// repeated: not a whole page of it.
+func (e *Error) ShownField() string {
+	const most = 100
+	name := Redact(e.Field)
+	if len(name) > most {
+		name = name[:most] + "…"
+	}
+	return name
+}
+
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 

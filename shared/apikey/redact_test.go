@@ -29,6 +29,9 @@ func TestRedactFindsCredentialsWhereverTheyStand(t *testing.T) {
 			if got := apikey.Redact(test.text); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
+			if got := string(apikey.RedactBytes([]byte(test.text))); got != test.want {
+				t.Errorf("of bytes: got %q, want %q", got, test.want)
+			}
 		})
 	}
 }
@@ -68,8 +71,12 @@ func TestRedactLeavesNoCredentialInAnyText(t *testing.T) {
 			text += rapid.String().Draw(t, "before") + credential.Reveal()
 		}
 		text += rapid.String().Draw(t, "after")
-		if redacted := apikey.Redact(text); pattern.MatchString(redacted) {
+		redacted := apikey.Redact(text)
+		if pattern.MatchString(redacted) {
 			t.Errorf("left in %q", redacted)
+		}
+		if ofBytes := string(apikey.RedactBytes([]byte(text))); ofBytes != redacted {
+			t.Errorf("of bytes: %q, of text: %q", ofBytes, redacted)
 		}
 	})
 }

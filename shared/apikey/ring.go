@@ -161,6 +161,16 @@ func (r Ring) Knows(id KeyID) bool {
 	return exists || remembered
 }
 
+// Proves tells whether a credential is the one of its key, which exists or is
+// remembered.
+func (r Ring) Proves(c Credential) bool {
+	if key, exists := r.Key(c.KeyID()); exists {
+		return key.Digest.Equal(c.Digest())
+	}
+	key, remembered := r.Remembers(c.KeyID())
+	return remembered && key.Digest.Equal(c.Digest())
+}
+
 // CheckRevision refuses with revision_mismatch unless the ring is at one of
 // the revisions that the caller expects; nil expects nothing.
 func (r Ring) CheckRevision(expected []int64) error {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/smithy-go/middleware"
 )
 
 // A call is tried at most maxAttempts times, with a random pause in between.
@@ -46,6 +47,7 @@ func ConfigOn(transport http.RoundTripper, getenv func(string) string, service s
 			return credentials, nil
 		}),
 		HTTPClient: client{transport},
+		APIOptions: []func(*middleware.Stack) error{withoutSurplus},
 		Retryer: func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) {
 				o.MaxAttempts = maxAttempts

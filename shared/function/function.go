@@ -3,6 +3,7 @@
 package function
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -38,10 +39,15 @@ func New(getenv func(string) string, output io.Writer, now func() time.Time, ran
 	}
 }
 
-// Store is the table that TABLE_NAME names.
+// Store is the table that TABLE_NAME names. The connection to it is open then,
+// if it can be.
 func (e *Environment) Store() *store.Store {
-	client := dynamodb.NewFromConfig(awsclient.Config(e.Getenv, "dynamodb"))
-	return store.New(client, e.Required("TABLE_NAME"), e.Now, e.Random)
+	cfg := awsclient.Config(e.Getenv, "dynamodb")
+	parameters := dynamodb.EndpointParameters{Region: &cfg.Region, Endpoint: cfg.BaseEndpoint}.WithDefaults()
+	if endpoint, err := dynamodb.NewDefaultEndpointResolverV2().ResolveEndpoint(context.Background(), parameters); err == nil {
+		awsclient.Connect(cfg, endpoint.URI.String())
+	}
+	return store.New(dynamodb.NewFromConfig(cfg), e.Required("TABLE_NAME"), e.Now, e.Random)
 }
 
 // issuerTimeout bounds one fetch of the issuer's key set.

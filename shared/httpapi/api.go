@@ -31,6 +31,8 @@ type Route struct {
 	// Query are the names of the query parameters that the operation knows; any
 	// other is refused.
 	Query []string
+	// MaxBodyBytes bounds the body; zero is MaxBodyBytes of this package.
+	MaxBodyBytes int
 	// Permit refuses callers whose roles do not suffice.
 	Permit func(apikey.Principal) error
 	Handle func(context.Context, *Request) (Response, error)

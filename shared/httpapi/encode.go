@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"net/http"
 	"strconv"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -16,6 +17,11 @@ func standardHeaders(contentType string) map[string]string {
 }
 
 func encode(r Response) (events.APIGatewayProxyResponse, error) {
+	if r.Status == http.StatusNoContent {
+		headers := standardHeaders("")
+		delete(headers, "Content-Type")
+		return events.APIGatewayProxyResponse{StatusCode: r.Status, Headers: headers}, nil
+	}
 	body, err := json.Marshal(r.Body)
 	if err != nil {
 		return events.APIGatewayProxyResponse{}, err

@@ -111,10 +111,7 @@ func encodeProblem(err error, r *Request) events.APIGatewayProxyResponse {
 	p := Problem{Type: documentation + string(code), Title: title, Status: status, Code: code, Detail: internalDetail, RequestID: r.CorrelationID()}
 	headers := standardHeaders("application/problem+json")
 	if refusal, ok := errors.AsType[*apikey.Error](err); ok && code != apikey.CodeInternal {
-		p.Detail, p.Field = refusal.Detail, shown(refusal.Field)
-		if p.Field != "" {
-			p.Detail = p.Field + " " + refusal.Detail + "."
-		}
+		p.Detail, p.Field = refusal.Sentence(), refusal.ShownField()
 		if refusal.RetryAfter > 0 {
 			headers["Retry-After"] = retryAfter(refusal.RetryAfter)
 		}
@@ -128,17 +125,6 @@ func encodeProblem(err error, r *Request) events.APIGatewayProxyResponse {
 	// Texts and a number can always be encoded, once invalid UTF-8 is allowed for.
 	body, _ := json.Marshal(p, jsontext.AllowInvalidUTF8(true))
 	return events.APIGatewayProxyResponse{StatusCode: status, Headers: headers, Body: string(body)}
-}
-
-// shown is a field's name, which a client may have made up, as it may be
-// repeated: not a whole page of it, and no credential that landed there.
-func shown(field string) string {
-	const most = 100
-	field = apikey.Redact(field)
-	if len(field) > most {
-		field = field[:most] + "…"
-	}
-	return field
 }
 
 // retryAfter is in whole seconds, rounded up so that a client that obeys it is

@@ -15,7 +15,7 @@ import (
 	"github.com/userapikey/service/shared/apikey"
 )
 
-// MaxBodyBytes bounds a request's body.
+// MaxBodyBytes bounds a request's body, unless its route says otherwise.
 const MaxBodyBytes = 16 << 10
 
 // maxIdempotencyKeyLength bounds an Idempotency-Key, in characters.
@@ -35,10 +35,15 @@ func (r *Request) CorrelationID() string { return r.event.RequestContext.Request
 // PathParameter is the path's part in place of {name}.
 func (r *Request) PathParameter(name string) string { return r.event.PathParameters[name] }
 
-// OwnChange is the request as a change of the caller's own keys. Its body must
-// be empty or {}. Errors: invalid_request.
-func (r *Request) OwnChange() (apikey.ChangeRequest, error) {
-	if err := r.NoBody(); err != nil {
+// OwnChange is the request as a change of the caller's own keys. Its body is
+// decoded into body; when that is nil, it must be empty or {}. Errors:
+// invalid_request.
+func (r *Request) OwnChange(body any) (apikey.ChangeRequest, error) {
+	readBody := r.NoBody
+	if body != nil {
+		readBody = func() error { return r.Decode(body) }
+	}
+	if err := readBody(); err != nil {
 		return apikey.ChangeRequest{}, err
 	}
 	idempotencyKey, err := r.idempotencyKey()
@@ -167,8 +172,12 @@ func (r *Request) checkForm(route Route) error {
 		}
 		body = decoded
 	}
-	if len(body) > MaxBodyBytes {
-		return problem(CodePayloadTooLarge, fmt.Sprintf("The body is larger than %d bytes.", MaxBodyBytes))
+	most := MaxBodyBytes
+	if route.MaxBodyBytes > 0 {
+		most = route.MaxBodyBytes
+	}
+	if len(body) > most {
+		return problem(CodePayloadTooLarge, fmt.Sprintf("The body is larger than %d bytes.", most))
 	}
 	r.body = body
 	if len(body) == 0 {
@@ -192,6 +201,14 @@ func (r *Request) NoBody() error {
 		return nil
 	}
 	return r.Decode(&struct{}{})
+}
+
+// DecodeOptional is Decode of a body that may be missing.
+func (r *Request) DecodeOptional(target any) error {
+	if len(r.body) == 0 {
+		return nil
+	}
+	return r.Decode(target)
 }
 
 // Decode reads the body, one JSON object, into target. Unknown, repeated and

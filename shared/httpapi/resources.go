@@ -14,6 +14,8 @@ type Key struct {
 	CreatedAt   Instant       `json:"createdAt"`
 	CreatedBy   Actor         `json:"createdBy"`
 	PhasedOutAt Instant       `json:"phasedOutAt,omitzero"`
+	// LastUsedAt is true to within five minutes; only views show it.
+	LastUsedAt Instant `json:"lastUsedAt,omitzero"`
 }
 
 // Actor is who made a key or a change.
@@ -71,6 +73,18 @@ type Change struct {
 	Actor         Actor            `json:"actor"`
 	CorrelationID string           `json:"correlationId"`
 	Keys          []Key            `json:"keys"`
+	// Schedules are those that the change bound or unbound.
+	Schedules []BoundSchedule `json:"schedules,omitempty"`
+	// What else the change hit.
+	AffectedScheduleCount int `json:"affectedScheduleCount,omitzero"`
+	AffectedRunCount      int `json:"affectedRunCount,omitzero"`
+}
+
+// BoundSchedule is a schedule as a change bound it.
+type BoundSchedule struct {
+	ID      string         `json:"id"`
+	Binding apikey.Binding `json:"binding"`
+	KeyID   string         `json:"keyId,omitempty"`
 }
 
 // ChangesOf are the changes as the API shows them; no changes are an empty list.
@@ -85,6 +99,16 @@ func ChangesOf(changes []apikey.Event) []Change {
 			Actor:         Actor(change.Actor),
 			CorrelationID: change.CorrelationID,
 			Keys:          KeysOf(change.Keys),
+
+			AffectedScheduleCount: change.AffectedSchedules.Count,
+			AffectedRunCount:      change.AffectedRuns,
+		}
+		for _, s := range change.Schedules {
+			bound := BoundSchedule{ID: s.ID, Binding: s.Binding}
+			if s.Binding == apikey.Pinned {
+				bound.KeyID = s.KeyID.String()
+			}
+			shown[i].Schedules = append(shown[i].Schedules, bound)
 		}
 	}
 	return shown
@@ -92,13 +116,3 @@ func ChangesOf(changes []apikey.Event) []Change {
 
 // OwnerOf is the owner as the API shows it.
 func OwnerOf(o apikey.Owner) Owner { return Owner(o) }
-
-// Affected is what a change of keys hits: job schedules that name a key and
-// running operations that hold one. Nothing can be bound to a key or run under
-// it yet, so there is nothing to list.
-type Affected struct {
-	Schedules     []struct{} `json:"schedules"`
-	ScheduleCount int        `json:"scheduleCount"`
-	Runs          []struct{} `json:"runs"`
-	RunCount      int        `json:"runCount"`
-}

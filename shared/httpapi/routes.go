@@ -9,11 +9,18 @@ import (
 // function that is asked for something else answers 404 or 405 by this table,
 // so it does not matter which function the gateway sends a stray request to.
 var Paths = map[string][]string{
-	"/v1/user-api-keys":          {"GET", "POST", "DELETE"},
-	"/v1/user-api-keys/{keyId}":  {"DELETE"},
-	"/v1/user-api-keys/history":  {"GET"},
-	"/v1/user-api-keys/rotation": {"POST"},
-	"/v1/job-authorizations":     {"POST"},
+	"/v1/user-api-keys":                {"GET", "POST", "DELETE"},
+	"/v1/user-api-keys/{keyId}":        {"DELETE"},
+	"/v1/user-api-keys/{keyId}/impact": {"GET"},
+	"/v1/user-api-keys/history":        {"GET"},
+	"/v1/user-api-keys/rotation":       {"POST"},
+	"/v1/schedules":                    {"GET"},
+	"/v1/schedules/{scheduleId}":       {"GET", "PUT", "DELETE"},
+	"/v1/schedule-rebindings":          {"POST"},
+	"/v1/job-authorizations":           {"POST"},
+	"/v1/job-authorizations/batch":     {"POST"},
+	"/v1/job-runs/{runRef}":            {"DELETE"},
+	"/v1/job-runs/{runRef}/renewal":    {"POST"},
 }
 
 // strayRequest tells why no route of this function fits.

@@ -34,7 +34,15 @@ const (
 	ScheduleKeyDeleted Reason = "schedule_key_deleted"
 )
 
-// Reasons lists every reason, for tables that must be complete.
+// The reasons of a batch for which one of its requests has no decision.
+const (
+	// InvalidRequest: the form of the request is wrong.
+	InvalidRequest Reason = "invalid_request"
+	// Unavailable: what the decision needs cannot be reached at the moment.
+	Unavailable Reason = "unavailable"
+)
+
+// Reasons lists every reason of a decision, for tables that must be complete.
 var Reasons = []Reason{
 	KeyActive, CredentialMalformed, KeyUnknown, KeyPhasedOut, KeyDeleted, NoActiveKey,
 	ScheduleUnknown, ScheduleKeyPhasedOut, ScheduleKeyDeleted,
@@ -100,6 +108,17 @@ func (r Request) Prepare(caller Caller) (Question, error) {
 		}
 	}
 	return q, nil
+}
+
+// AboutCredential asks whether a credential is an Active key's, whatever it is
+// used for, on behalf of whoever may ask about every account.
+func AboutCredential(text string) Question {
+	q := Question{Request: Request{Credential: &text}, caller: Caller{Platform: true}}
+	var err error
+	if q.credential, err = apikey.ParseCredential(text); err != nil {
+		q.refused = CredentialMalformed
+	}
+	return q
 }
 
 // Needs is what must be read for a decision, as it is when the question is asked.

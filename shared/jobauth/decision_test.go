@@ -281,7 +281,8 @@ func TestListsNameEveryValue(t *testing.T) {
 		file, typeName string
 		listed         []string
 	}{
-		{"decision.go", "Reason", texts(jobauth.Reasons)},
+		// With those of a batch, for which a request has no decision.
+		{"decision.go", "Reason", texts(append(slices.Clone(jobauth.Reasons), jobauth.InvalidRequest, jobauth.Unavailable))},
 		{"request.go", "JobType", texts(jobauth.JobTypes)},
 		{"request.go", "Trigger", texts(jobauth.Triggers)},
 	} {

@@ -70,7 +70,7 @@ func at(now time.Time) apikey.Command {
 }
 
 // ringOfThree has the keys 1 (deleted), 2 (Phased out) and 3 (Active).
-func ringOfThree(t *testing.T) apikey.Ring {
+func ringOfThree(t testing.TB) apikey.Ring {
 	t.Helper()
 	ring, _, err := apikey.Ring{Owner: ada}.Create(at(noon), material(t, 1))
 	for n := 2; n <= 3 && err == nil; n++ {

@@ -93,8 +93,8 @@ func (r Request) validate() error {
 	if err := r.validateRun(); err != nil {
 		return err
 	}
-	if !slices.Contains(JobTypes, r.JobType) {
-		return apikey.Invalid("jobType", "must be one of "+list(JobTypes))
+	if err := CheckJobType(r.JobType); err != nil {
+		return err
 	}
 	if err := CheckService(r.JobType, r.Service); err != nil {
 		return err
@@ -117,6 +117,15 @@ func (r Request) validateRun() error {
 	}
 	_, err := ParseLease(r.LeaseSeconds)
 	return err
+}
+
+// CheckJobType tells whether there is such a kind of task. Errors:
+// invalid_request.
+func CheckJobType(jobType JobType) error {
+	if !slices.Contains(JobTypes, jobType) {
+		return apikey.Invalid("jobType", "must be one of "+list(JobTypes))
+	}
+	return nil
 }
 
 // CheckService tells what is wrong with the name of a runtime service: it is

@@ -4,56 +4,75 @@ import (
 	"context"
 
 	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/jobauth"
 	"github.com/userapikey/service/shared/store"
 )
 
 // DeleteOne deletes a Phased out key. Errors: key_active, key_not_found,
 // revision_mismatch, conflict, unavailable.
 func (s *Service) DeleteOne(ctx context.Context, r apikey.ChangeRequest, id apikey.KeyID) (Deleted, error) {
-	result, err := s.Rings.Update(ctx, r.Owner, store.Idempotency{},
-		func(_ context.Context, ring apikey.Ring) (apikey.Ring, *apikey.Event, error) {
-			if err := ring.CheckRevision(r.ExpectedRevisions); err != nil {
-				return ring, nil, err
-			}
-			next, event, err := ring.DeleteOne(s.command(r), id)
+	deleted, _, err := s.delete(ctx, r, deletion{
+		reach: func(ring apikey.Ring) jobauth.Reach { return jobauth.OfDeletion(ring, id) },
+		change: func(ring apikey.Ring, c apikey.Command) (apikey.Ring, *apikey.Event, error) {
+			next, event, err := ring.DeleteOne(c, id)
 			return next, &event, err
-		})
+		},
+	})
 	if err != nil {
 		return Deleted{}, err
 	}
 	s.repair(ctx, r.Owner)
-	return deletedBy(result), nil
+	return deleted, nil
 }
 
 // DeleteAll deletes every key of the owner, and the secret with them. With no
 // key to delete it changes nothing. Errors: revision_mismatch, conflict,
 // unavailable.
 func (s *Service) DeleteAll(ctx context.Context, r apikey.ChangeRequest) (Deleted, error) {
+	deleted, event, err := s.delete(ctx, r, deletion{
+		reach: jobauth.OfDeletionOfAll,
+		change: func(ring apikey.Ring, c apikey.Command) (apikey.Ring, *apikey.Event, error) {
+			next, event := ring.DeleteAll(c)
+			return next, event, nil
+		},
+	})
+	if err != nil || event == nil {
+		return deleted, err
+	}
+	if err := s.Vault.Delete(ctx, event.SecretARN); err != nil {
+		s.Log.WarnContext(ctx, "the secret of deleted keys is left behind", "secretArn", event.SecretARN, "error", err)
+	}
+	return deleted, nil
+}
+
+// deletion is what tells the two apart.
+type deletion struct {
+	reach  func(apikey.Ring) jobauth.Reach
+	change func(apikey.Ring, apikey.Command) (apikey.Ring, *apikey.Event, error)
+}
+
+func (s *Service) delete(ctx context.Context, r apikey.ChangeRequest, how deletion) (deleted Deleted, event *apikey.Event, err error) {
 	result, err := s.Rings.Update(ctx, r.Owner, store.Idempotency{},
-		func(_ context.Context, ring apikey.Ring) (apikey.Ring, *apikey.Event, error) {
+		func(ctx context.Context, ring apikey.Ring) (apikey.Ring, *apikey.Event, error) {
 			if err := ring.CheckRevision(r.ExpectedRevisions); err != nil {
 				return ring, nil, err
 			}
-			next, event := ring.DeleteAll(s.command(r))
-			return next, event, nil
+			next, event, err := how.change(ring, s.command(r))
+			if err != nil || event == nil {
+				return ring, nil, err
+			}
+			deleted.Affected, err = s.Rings.Affected(ctx, r.Owner.Locator(), how.reach(ring))
+			event.AffectedSchedules, event.AffectedRuns = deleted.Affected.Schedules, deleted.Affected.RunCount
+			return next, event, err
 		})
 	if err != nil {
-		return Deleted{}, err
+		return Deleted{}, nil, err
 	}
-	if result.Event != nil {
-		if err := s.Vault.Delete(ctx, result.Event.SecretARN); err != nil {
-			s.Log.WarnContext(ctx, "the secret of deleted keys is left behind", "secretArn", result.Event.SecretARN, "error", err)
-		}
+	if result.Event == nil {
+		return Deleted{Revision: result.Ring.Revision}, nil, nil
 	}
-	return deletedBy(result), nil
-}
-
-func deletedBy(result store.Result) Deleted {
-	deleted := Deleted{Revision: result.Ring.Revision}
-	if result.Event != nil {
-		deleted.Keys = result.Event.Keys
-	}
-	return deleted
+	deleted.Keys, deleted.Revision = result.Event.Keys, result.Ring.Revision
+	return deleted, result.Event, nil
 }
 
 // repair brings the owner's secret to the ring. What it cannot do now changes

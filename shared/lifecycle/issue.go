@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/jobauth"
 	"github.com/userapikey/service/shared/store"
 )
 
@@ -16,6 +17,8 @@ type issuance struct {
 	// put places the credential; once for each secret that a ring is found to name.
 	put    func(ctx context.Context, secretARN string, credential apikey.Credential) (apikey.Material, error)
 	change func(apikey.Ring, apikey.Command, apikey.Material) (apikey.Ring, apikey.Event, error)
+	// reach is what the change hits.
+	reach func(apikey.Ring) jobauth.Reach
 	// settle is what remains after the commit; replaced is the ring before it.
 	settle func(ctx context.Context, replaced apikey.Ring, m apikey.Material)
 	// discard takes back material that no ring names and none will.
@@ -33,6 +36,7 @@ func (s *Service) Create(ctx context.Context, r apikey.ChangeRequest) (Issued, e
 			return s.Vault.Open(ctx, credential)
 		},
 		change: apikey.Ring.Create,
+		reach:  func(apikey.Ring) jobauth.Reach { return jobauth.Reach{} },
 		// The first version of a secret has AWSCURRENT already.
 		settle: func(context.Context, apikey.Ring, apikey.Material) {},
 		discard: func(ctx context.Context, m apikey.Material) error {
@@ -50,6 +54,7 @@ func (s *Service) Rotate(ctx context.Context, r apikey.ChangeRequest) (Issued, e
 		may:       apikey.Ring.MayRotate,
 		put:       s.Vault.Stage,
 		change:    apikey.Ring.Rotate,
+		reach:     jobauth.OfRotation,
 		settle: func(ctx context.Context, replaced apikey.Ring, m apikey.Material) {
 			if err := s.Vault.Promote(ctx, m, replaced.Active.VersionID); err != nil {
 				s.Log.InfoContext(ctx, "AWSCURRENT was not moved at once; repairing", "error", err)
@@ -80,6 +85,10 @@ func (s *Service) issue(ctx context.Context, r apikey.ChangeRequest, how issuanc
 			if err := how.may(ring, command.Now); err != nil {
 				return ring, nil, err
 			}
+			affected, err := s.Rings.Affected(ctx, r.Owner.Locator(), how.reach(ring))
+			if err != nil {
+				return ring, nil, err
+			}
 			if material.SecretARN == "" || ring.SecretARN != replaced.SecretARN {
 				put, err := how.put(ctx, ring.SecretARN, credential)
 				if err != nil {
@@ -90,6 +99,7 @@ func (s *Service) issue(ctx context.Context, r apikey.ChangeRequest, how issuanc
 			replaced = ring
 			next, event, err := how.change(ring, command, material)
 			attempted = next.Revision
+			event.AffectedSchedules = affected.Schedules
 			return next, &event, err
 		})
 	if material.SecretARN != "" && (err != nil || result.Replayed) {
@@ -145,7 +155,7 @@ func (s *Service) replay(ctx context.Context, result store.Result) (Issued, erro
 }
 
 func issuedBy(event apikey.Event) Issued {
-	issued := Issued{Key: event.Keys[0], Revision: event.Revision}
+	issued := Issued{Key: event.Keys[0], Affected: event.AffectedSchedules, Revision: event.Revision}
 	if len(event.Keys) > 1 {
 		issued.PhasedOut = &event.Keys[1]
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/jobauth"
 	"github.com/userapikey/service/shared/store"
 	"github.com/userapikey/service/shared/vault"
 )
@@ -31,7 +32,9 @@ type Issued struct {
 	// Credential is the new key's; the zero value when this replays a change
 	// whose key is no longer Active.
 	Credential apikey.Credential
-	Revision   int64
+	// Affected are the schedules that a rotation stopped.
+	Affected apikey.AffectedSchedules
+	Revision int64
 	// Replayed means that an earlier request with the same idempotency key made
 	// the change.
 	Replayed bool
@@ -41,6 +44,8 @@ type Issued struct {
 type Deleted struct {
 	// Keys are the deleted keys, as they last were; none when there was nothing
 	// to delete.
-	Keys     []apikey.Key
+	Keys []apikey.Key
+	// Affected is what the deletion hit.
+	Affected jobauth.Affected
 	Revision int64
 }

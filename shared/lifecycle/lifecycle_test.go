@@ -65,10 +65,10 @@ func TestCallsOfEachOperation(t *testing.T) {
 		{"refused create", func() { _, _ = w.Create(t.Context(), w.request("")) },
 			[]string{"GetItem"}, nil},
 		{"delete one", func() { _, _ = w.DeleteOne(t.Context(), w.request(""), key.Key.ID) },
-			[]string{"GetItem", "TransactWriteItems", "GetItem", "GetItem", "GetItem", "GetItem"},
+			[]string{"GetItem", "Query", "TransactWriteItems", "GetItem", "GetItem", "GetItem", "GetItem"},
 			[]string{"DescribeSecret", "UpdateSecretVersionStage", "DescribeSecret"}},
 		{"delete all", func() { _, _ = w.DeleteAll(t.Context(), w.request("")) },
-			[]string{"GetItem", "TransactWriteItems"}, []string{"DeleteSecret"}},
+			[]string{"GetItem", "Query", "TransactWriteItems"}, []string{"DeleteSecret"}},
 	} {
 		w.noFaults()
 		step.do()

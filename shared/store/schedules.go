@@ -13,9 +13,9 @@ import (
 	"github.com/userapikey/service/shared/apikey"
 )
 
-// maxScheduleWrites is how many schedules one change may bind: what a
+// MaxSchedulesPerChange is how many schedules one change may bind: what a
 // transaction has room for beside ring, event and idempotency record.
-const maxScheduleWrites = 97
+const MaxSchedulesPerChange = 97
 
 func scheduleKey(l apikey.Locator, id string) item { return itemKey(l, schedulePrefix+id) }
 
@@ -112,7 +112,7 @@ func scheduleOf(attributes item, locator apikey.Locator) (*apikey.Schedule, erro
 // scheduleWrites are the schedules that a change binds or unbinds, as its event
 // has them.
 func (s *Store) scheduleWrites(event apikey.Event) ([]types.TransactWriteItem, error) {
-	if len(event.Schedules) > maxScheduleWrites {
+	if len(event.Schedules) > MaxSchedulesPerChange {
 		return nil, fmt.Errorf("a change of %d schedules at once", len(event.Schedules))
 	}
 	locator := event.Owner.Locator()

@@ -42,7 +42,7 @@ func (s *Store) Ring(ctx context.Context, locator apikey.Locator) (apikey.Ring, 
 		TableName:      &s.table,
 		Key:            ringKey(locator),
 		ConsistentRead: aws.Bool(true),
-	})
+	}, decodeQuickly)
 	if err != nil {
 		return apikey.Ring{}, unavailable(err)
 	}

@@ -21,7 +21,7 @@ func NewLogger(w io.Writer, level slog.Level) *slog.Logger {
 type redactor struct{ w io.Writer }
 
 func (r redactor) Write(line []byte) (int, error) {
-	if _, err := io.WriteString(r.w, apikey.Redact(string(line))); err != nil {
+	if _, err := r.w.Write(apikey.RedactBytes(line)); err != nil {
 		return 0, err
 	}
 	return len(line), nil

@@ -22,10 +22,10 @@ func main() {
 
 func run() error {
 	env := function.New(os.Getenv, os.Stdout, time.Now, rand.Reader)
-	handler := authorizer.New(env.Verifier(), env.Store(), env.Log)
+	handler := authorizer.New(env.Verifier(), env.Store(), env.Now, env.Log)
 	if err := env.Err(); err != nil {
 		return err
 	}
-	lambda.Start(handler.Handle)
+	lambda.Start(handler)
 	return nil
 }

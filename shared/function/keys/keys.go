@@ -3,6 +3,8 @@
 package keys
 
 import (
+	"context"
+
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/userapikey/service/shared/awsclient"
@@ -12,12 +14,17 @@ import (
 )
 
 // Service changes keys in the table that TABLE_NAME names, with their material
-// in secrets whose names begin with SECRET_PREFIX.
+// in secrets whose names begin with SECRET_PREFIX. The connections to both are
+// open then, if they can be.
 func Service(env *function.Environment) *lifecycle.Service {
-	client := secretsmanager.NewFromConfig(awsclient.Config(env.Getenv, "secretsmanager"))
+	cfg := awsclient.Config(env.Getenv, "secretsmanager")
+	parameters := secretsmanager.EndpointParameters{Region: &cfg.Region, Endpoint: cfg.BaseEndpoint}.WithDefaults()
+	if endpoint, err := secretsmanager.NewDefaultEndpointResolverV2().ResolveEndpoint(context.Background(), parameters); err == nil {
+		awsclient.Connect(cfg, endpoint.URI.String())
+	}
 	return &lifecycle.Service{
 		Rings:  env.Store(),
-		Vault:  vault.New(client, env.Required("SECRET_PREFIX"), env.Now),
+		Vault:  vault.New(secretsmanager.NewFromConfig(cfg), env.Required("SECRET_PREFIX"), env.Now),
 		Now:    env.Now,
 		Random: env.Random,
 		Log:    env.Log,

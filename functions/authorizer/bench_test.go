@@ -1,0 +1,64 @@
+package authorizer_test
+
+import (
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/userapikey/service/functions/authorizer"
+	"github.com/userapikey/service/functions/functest"
+	"github.com/userapikey/service/shared/awstest"
+	"github.com/userapikey/service/shared/store"
+	"github.com/userapikey/service/shared/telemetry"
+)
+
+// stub answers every call of DynamoDB with one item.
+type stub struct{ answer string }
+
+func (s stub) RoundTrip(r *http.Request) (*http.Response, error) {
+	if _, err := io.Copy(io.Discard, r.Body); err != nil {
+		return nil, err
+	}
+	body := io.NopCloser(strings.NewReader(s.answer))
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: body, ContentLength: int64(len(s.answer))}, nil
+}
+
+// BenchmarkDecision is the cost of a decision, all but the network: decoding the
+// event, the SDK's work on one read, decoding the ring, the decision, its log
+// line and the answer. Package jobauth has the decision alone.
+func BenchmarkDecision(b *testing.B) {
+	w := newWorld(b)
+	table := dynamodb.NewFromConfig(awstest.NewTransport(stub{`{"Item":` + ringItem(b) + `}`}).Config())
+	rings := store.New(table, "table", w.Now, w.World)
+	function := authorizer.New(w.World, rings, w.Now, telemetry.NewLogger(io.Discard, slog.LevelInfo))
+	webhook := authorize
+	webhook.Body = w.encode(byCredential(functest.SecondCredential))
+	event, err := json.Marshal(webhook.Event())
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, c := range []struct {
+		name  string
+		event []byte
+		want  string
+	}{
+		{"by credential", []byte(webhook.Body), `"allowed":true`},
+		{"by owner", []byte(w.encode(byOwner(functest.Jane))), `"allowed":true`},
+		{"mistyped", []byte(w.encode(byCredential(functest.SecondCredential + "x"))), `"credential_malformed"`},
+		{"over HTTP", event, `\"allowed\":true`},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if answer, err := function.Invoke(b.Context(), c.event); err != nil || !strings.Contains(string(answer), c.want) {
+					b.Fatalf("%s, %v", answer, err)
+				}
+			}
+		})
+	}
+}
