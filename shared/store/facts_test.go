@@ -251,7 +251,7 @@ func TestAScheduleNewerThanItsRingIsReadAgain(t *testing.T) {
 		}
 		return s.torn(" RING", func() {
 			bound = true
-			s.bind("nightly")
+			s.follow("nightly")
 		})(call, next)
 	})
 	facts, errs := s.store.Facts(t.Context(), needs)
@@ -275,7 +275,7 @@ func TestAScheduleOlderThanItsRingIsUsed(t *testing.T) {
 	s := newScene(t)
 	s.changes(1)
 	s.bindMany(1)
-	s.engine.Transport.SetFault(s.torn("SCHEDULE#s000", func() { s.bind("nightly") }))
+	s.engine.Transport.SetFault(s.torn("SCHEDULE#s000", func() { s.follow("nightly") }))
 	fact, err := s.store.Fact(t.Context(), s.needs("s000"))
 	if err != nil || fact.Ring.Revision != 3 || fact.Schedule.Revision != 2 {
 		t.Errorf("%v: %+v at revision %d", err, fact.Schedule, fact.Ring.Revision)

@@ -100,8 +100,8 @@ func (s *scene) deleteKey(id apikey.KeyID) {
 	})
 }
 
-// bind binds a schedule for the first time: to follow the Active key.
-func (s *scene) bind(id string) {
+// follow binds a schedule for the first time: to follow the Active key.
+func (s *scene) follow(id string) {
 	s.t.Helper()
 	s.change(func(ring apikey.Ring) (apikey.Ring, *apikey.Event, error) {
 		next, event, _, err := ring.Bind(apikey.Command{Now: time.Now()}, nil, apikey.Schedule{ID: id, Binding: apikey.FollowActive})

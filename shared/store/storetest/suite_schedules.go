@@ -21,25 +21,20 @@ func following(id string) apikey.Schedule {
 	return apikey.Schedule{ID: id, Binding: apikey.FollowActive}
 }
 
-// bind binds a schedule as it would be on a request: over what it is bound as.
+// bind binds a schedule, over what it is bound as.
 func (h *harness) bind(s apikey.Schedule) (store.Result, error) {
-	return h.store.Update(h.t.Context(), h.owner, store.Idempotency{},
-		func(ctx context.Context, ring apikey.Ring) (apikey.Ring, *apikey.Event, error) {
-			before, err := h.store.Schedule(ctx, h.owner.Locator(), s.ID)
-			if err != nil {
-				return ring, nil, err
-			}
+	return h.store.UpdateSchedule(h.t.Context(), h.owner, s.ID, store.Idempotency{},
+		func(ring apikey.Ring, before *apikey.Schedule) (apikey.Ring, *apikey.Event, error) {
 			next, event, _, err := ring.Bind(h.command(), before, s)
 			return next, event, err
 		})
 }
 
 func (h *harness) unbind(id string) (store.Result, error) {
-	return h.store.Update(h.t.Context(), h.owner, store.Idempotency{},
-		func(ctx context.Context, ring apikey.Ring) (apikey.Ring, *apikey.Event, error) {
-			before, err := h.store.Schedule(ctx, h.owner.Locator(), id)
-			if err != nil || before == nil {
-				return ring, nil, err
+	return h.store.UpdateSchedule(h.t.Context(), h.owner, id, store.Idempotency{},
+		func(ring apikey.Ring, before *apikey.Schedule) (apikey.Ring, *apikey.Event, error) {
+			if before == nil {
+				return ring, nil, nil
 			}
 			next, event := ring.Unbind(h.command(), *before)
 			return next, event, nil
