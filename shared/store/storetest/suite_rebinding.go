@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,14 +12,16 @@ import (
 	"github.com/userapikey/service/shared/store"
 )
 
-// pinAll pins so many new schedules to the Active key.
+// pinAll pins so many new schedules to the Active key. They are as large as they
+// may be: an event has room for all that one change binds or affects.
 func (h *harness) pinAll(count int) {
 	h.t.Helper()
 	active := h.ring().Active.ID
 	var schedules []apikey.Schedule
 	for n := range count {
 		schedules = append(schedules, apikey.Schedule{
-			ID: fmt.Sprintf("s%03d", n), Binding: apikey.Pinned, KeyID: active, JobID: fmt.Sprint("job-", n), Description: "every night",
+			ID: fmt.Sprintf("s%03d", n), Binding: apikey.Pinned, KeyID: active, JobID: strings.Repeat("é", 128),
+			JobType: "runtime_service", Service: strings.Repeat("🌙", 128), Description: strings.Repeat("字", 85),
 		})
 	}
 	h.bindAll(schedules...)
