@@ -131,7 +131,7 @@ type Needs struct {
 
 // Needs tells what to read. There is nothing to read for a question that is
 // refused by its form.
-func (q Question) Needs() (needs Needs, any bool) {
+func (q Question) Needs() (needs Needs, needed bool) {
 	switch {
 	case q.refused != "":
 		return Needs{}, false
@@ -157,7 +157,7 @@ func (q Question) Decide(facts Facts, now time.Time) (Decision, *Run) {
 	decision := q.decide(facts)
 	run := q.run(decision, now)
 	if run != nil {
-		decision.Run = &RunLease{Ref: run.Ref(), ExpiresAt: run.LeaseExpiresAt}
+		decision.Run = run.lease()
 	}
 	return decision, run
 }

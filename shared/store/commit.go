@@ -35,11 +35,7 @@ const (
 // commit makes the change in one transaction. It sends the transaction itself
 // rather than leave that to the SDK's retryer, because only the order of
 // answers tells what is known: a refusal after a lost answer proves nothing.
-func (s *Store) commit(ctx context.Context, next apikey.Ring, event apikey.Event, idempotency Idempotency) (outcome, error) {
-	input, err := s.transaction(next, event, idempotency)
-	if err != nil {
-		return refused, err
-	}
+func (s *Store) commit(ctx context.Context, input *dynamodb.TransactWriteItemsInput, event apikey.Event) (outcome, error) {
 	var lost error
 	for send := range maxSends {
 		if send > 0 {
@@ -83,15 +79,20 @@ func (s *Store) whoCommitted(ctx context.Context, event apikey.Event, cause erro
 // sendOnce takes the SDK's own retries out of one call.
 func sendOnce(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} }
 
-func (s *Store) transaction(next apikey.Ring, event apikey.Event, idempotency Idempotency) (*dynamodb.TransactWriteItemsInput, error) {
+// transaction identifies the event and makes the one write of a change. It fails
+// for a change that has no room in a transaction.
+func (s *Store) transaction(next apikey.Ring, event *apikey.Event, idempotency Idempotency) (*dynamodb.TransactWriteItemsInput, error) {
+	if err := s.identify(event); err != nil {
+		return nil, err
+	}
 	locator := next.Owner.Locator()
-	announcement := with(eventKey(locator, event.Revision), encodeEvent(event), s.now().Add(EventTTL))
+	announcement := with(eventKey(locator, event.Revision), encodeEvent(*event), s.now().Add(EventTTL))
 	items := []types.TransactWriteItem{
 		{Put: s.putRing(encodeRing(next), next.Revision-1)},
 		{Put: &types.Put{TableName: &s.table, Item: announcement}},
 	}
 	if idempotency.Key != "" {
-		record := encodeRecord(idempotencyRecord{operation: idempotency.Operation, event: event})
+		record := encodeRecord(idempotencyRecord{operation: idempotency.Operation, event: *event})
 		items = append(items, types.TransactWriteItem{Put: &types.Put{
 			TableName:                 &s.table,
 			Item:                      with(idempotencyKey(locator, idempotency.Key), record, s.now().Add(IdempotencyTTL)),
@@ -99,7 +100,7 @@ func (s *Store) transaction(next apikey.Ring, event apikey.Event, idempotency Id
 			ExpressionAttributeValues: item{":now": number(s.now().Unix())},
 		}})
 	}
-	schedules, err := s.scheduleWrites(event)
+	schedules, err := s.scheduleWrites(*event)
 	return &dynamodb.TransactWriteItemsInput{TransactItems: append(items, schedules...), ClientRequestToken: &event.ID}, err
 }
 
