@@ -12,16 +12,22 @@ import (
 )
 
 type handler struct {
-	keys *lifecycle.Service
+	keys       *lifecycle.Service
+	deployment apikey.RotationPolicy
 }
 
-// New serves DELETE /v1/user-api-keys/{keyId} and DELETE /v1/user-api-keys.
-func New(authenticator httpapi.Authenticator, keys *lifecycle.Service, log *slog.Logger) *httpapi.API {
-	h := handler{keys}
+// New serves DELETE /v1/user-api-keys/{keyId} and DELETE /v1/user-api-keys, and
+// an administrator's DELETE /v1/account/user-api-keys/{iamId} and POST
+// /v1/account/user-api-keys/{iamId}/reinstatement. deployment is the policy of
+// owners who have none of their own.
+func New(authenticator httpapi.Authenticator, keys *lifecycle.Service, deployment apikey.RotationPolicy, log *slog.Logger) *httpapi.API {
+	h := handler{keys, deployment}
 	permit := apikey.Principal.RequireKeyManager
 	return httpapi.New(authenticator, log,
 		httpapi.Route{Method: http.MethodDelete, Path: "/v1/user-api-keys/{keyId}", Permit: permit, Handle: h.deleteOne},
 		httpapi.Route{Method: http.MethodDelete, Path: "/v1/user-api-keys", Permit: permit, Handle: h.deleteAll},
+		httpapi.Route{Method: http.MethodDelete, Path: "/v1/account/user-api-keys/{iamId}", Permit: permit, Handle: h.offboard},
+		httpapi.Route{Method: http.MethodPost, Path: "/v1/account/user-api-keys/{iamId}/reinstatement", Permit: permit, Handle: h.reinstate},
 	)
 }
 

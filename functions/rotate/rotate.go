@@ -13,15 +13,21 @@ import (
 )
 
 type handler struct {
-	keys *lifecycle.Service
+	keys       *lifecycle.Service
+	deployment apikey.RotationPolicy
 }
 
-// New serves POST /v1/user-api-keys/rotation.
-func New(authenticator httpapi.Authenticator, keys *lifecycle.Service, log *slog.Logger) *httpapi.API {
-	h := handler{keys}
-	return httpapi.New(authenticator, log, httpapi.Route{
-		Method: http.MethodPost, Path: "/v1/user-api-keys/rotation", Permit: apikey.Principal.RequireKeyManager, Handle: h.rotate,
-	})
+// New serves POST /v1/user-api-keys/rotation, and GET and PUT of
+// /v1/rotation-policy. deployment is the policy of owners who have none of their
+// own.
+func New(authenticator httpapi.Authenticator, keys *lifecycle.Service, deployment apikey.RotationPolicy, log *slog.Logger) *httpapi.API {
+	h := handler{keys, deployment}
+	permit := apikey.Principal.RequireKeyManager
+	return httpapi.New(authenticator, log,
+		httpapi.Route{Method: http.MethodPost, Path: "/v1/user-api-keys/rotation", Permit: permit, Handle: h.rotate},
+		httpapi.Route{Method: http.MethodGet, Path: "/v1/rotation-policy", Permit: permit, Handle: h.readPolicy},
+		httpapi.Route{Method: http.MethodPut, Path: "/v1/rotation-policy", Permit: permit, Handle: h.setPolicy},
+	)
 }
 
 type rotatedBody struct {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/httpapi"
 	"github.com/userapikey/service/shared/store"
 )
@@ -20,10 +21,14 @@ type historyBody struct {
 // viewHistory shows the changes of the user's keys, newest first. The position
 // of a change in the listing is its revision.
 func (h handler) viewHistory(ctx context.Context, r *httpapi.Request) (httpapi.Response, error) {
+	return h.history(ctx, r, r.Principal.Owner, historyListing)
+}
+
+func (h handler) history(ctx context.Context, r *httpapi.Request, owner apikey.Owner, listing string) (httpapi.Response, error) {
 	if err := r.NoBody(); err != nil {
 		return httpapi.Response{}, err
 	}
-	page, err := r.Page(historyListing)
+	page, err := r.Page(listing)
 	if err != nil {
 		return httpapi.Response{}, err
 	}
@@ -31,7 +36,7 @@ func (h handler) viewHistory(ctx context.Context, r *httpapi.Request) (httpapi.R
 	if err != nil {
 		return httpapi.Response{}, err
 	}
-	changes, more, err := h.rings.History(ctx, r.Principal.Owner.Locator(), before, page.Limit)
+	changes, more, err := h.rings.History(ctx, owner.Locator(), before, page.Limit)
 	if err != nil {
 		return httpapi.Response{}, err
 	}

@@ -14,26 +14,26 @@ import (
 )
 
 type handler struct {
-	rings *store.Store
+	rings      *store.Store
+	deployment apikey.RotationPolicy
+	now        func() time.Time
+	log        *slog.Logger
 }
 
-// New serves GET /v1/user-api-keys, GET /v1/user-api-keys/{keyId}/impact and GET
-// /v1/user-api-keys/history.
-func New(authenticator httpapi.Authenticator, rings *store.Store, log *slog.Logger) *httpapi.API {
-	h := handler{rings}
+// New serves GET /v1/user-api-keys, its /{keyId}/impact and its /history, and to
+// administrators GET /v1/account/user-api-keys and its /{iamId}/history.
+// deployment is the rotation policy of owners who have none of their own.
+func New(authenticator httpapi.Authenticator, rings *store.Store, deployment apikey.RotationPolicy, now func() time.Time, log *slog.Logger) *httpapi.API {
+	h := handler{rings, deployment, now, log}
+	get := func(path string, query []string, handle func(context.Context, *httpapi.Request) (httpapi.Response, error)) httpapi.Route {
+		return httpapi.Route{Method: http.MethodGet, Path: path, Query: query, Permit: apikey.Principal.RequireKeyManager, Handle: handle}
+	}
 	return httpapi.New(authenticator, log,
-		httpapi.Route{
-			Method: http.MethodGet, Path: "/v1/user-api-keys",
-			Permit: apikey.Principal.RequireKeyManager, Handle: h.viewKeys,
-		},
-		httpapi.Route{
-			Method: http.MethodGet, Path: "/v1/user-api-keys/{keyId}/impact",
-			Permit: apikey.Principal.RequireKeyManager, Handle: h.viewImpact,
-		},
-		httpapi.Route{
-			Method: http.MethodGet, Path: "/v1/user-api-keys/history", Query: httpapi.PageQuery,
-			Permit: apikey.Principal.RequireKeyManager, Handle: h.viewHistory,
-		},
+		get("/v1/user-api-keys", nil, h.viewKeys),
+		get("/v1/user-api-keys/{keyId}/impact", nil, h.viewImpact),
+		get("/v1/user-api-keys/history", httpapi.PageQuery, h.viewHistory),
+		get("/v1/account/user-api-keys", httpapi.PageQuery, h.viewUsers),
+		get("/v1/account/user-api-keys/{iamId}/history", httpapi.PageQuery, h.viewUserHistory),
 	)
 }
 

@@ -173,6 +173,10 @@ func (r Ring) Knows(id KeyID) bool {
 	return exists || remembered
 }
 
+// IsListed tells whether the owner has keys or is suspended, and so is on the
+// administrators' list.
+func (r Ring) IsListed() bool { return r.Active != nil || len(r.PhasedOut) > 0 || r.Suspended }
+
 // Proves tells whether a credential is the one of its key, which exists or is
 // remembered.
 func (r Ring) Proves(c Credential) bool {

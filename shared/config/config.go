@@ -4,6 +4,7 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 )
 
@@ -32,6 +33,20 @@ func (r *Reader) Optional(name, fallback string) string {
 		return value
 	}
 	return fallback
+}
+
+// Number is the value of a variable as a whole number of at least 0, or the
+// fallback when it is not set.
+func (r *Reader) Number(name string, fallback int) int {
+	text := r.getenv(name)
+	if text == "" {
+		return fallback
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		r.problems = append(r.problems, name+" is no whole number of at least 0")
+	}
+	return n
 }
 
 // LogLevel is the level that a variable names: debug, info (the default), warn

@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/awsclient"
 	"github.com/userapikey/service/shared/config"
 	"github.com/userapikey/service/shared/identity"
@@ -48,6 +49,19 @@ func (e *Environment) Store() *store.Store {
 		awsclient.Connect(cfg, endpoint.URI.String())
 	}
 	return store.New(dynamodb.NewFromConfig(cfg), e.Required("TABLE_NAME"), e.Now, e.Random)
+}
+
+// RotationPolicy is the deployment's rotation policy, of owners who have none of
+// their own: ROTATION_MAX_AGE_DAYS, ROTATION_NOTICE_DAYS and
+// DELETE_PHASED_OUT_AFTER_DAYS; 0 is off.
+func (e *Environment) RotationPolicy() apikey.RotationPolicy {
+	policy := apikey.RotationPolicy{
+		MaxAgeDays:               e.Number("ROTATION_MAX_AGE_DAYS", 0),
+		NoticeDays:               e.Number("ROTATION_NOTICE_DAYS", 0),
+		DeletePhasedOutAfterDays: e.Number("DELETE_PHASED_OUT_AFTER_DAYS", 0),
+	}
+	e.Check(policy.Validate())
+	return policy
 }
 
 // issuerTimeout bounds one fetch of the issuer's key set.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,7 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/userapikey/service/shared/apikey"
-	"github.com/userapikey/service/shared/jobauth"
 )
 
 // The table's two indexes have rings only, and of those the ones that somebody
@@ -37,7 +37,7 @@ const (
 )
 
 func addIndexKeys(attributes item, r apikey.Ring) {
-	if r.Active != nil || len(r.PhasedOut) > 0 || r.Suspended {
+	if r.IsListed() {
 		attributes["accountOfRing"] = text(r.Owner.AccountID)
 	}
 	class, at := DueByDefault, r.OldestInstant()
@@ -53,8 +53,12 @@ func addIndexKeys(attributes item, r apikey.Ring) {
 // used: one damaged ring must not keep the others from being looked at.
 type FoundRing struct {
 	Locator apikey.Locator
-	Ring    apikey.Ring
-	Err     error
+	// IAMID is the user's, as the index of accounts has it.
+	IAMID string
+	Ring  apikey.Ring
+	// LastUsedAt is when each of its keys was last used.
+	LastUsedAt map[apikey.KeyID]time.Time
+	Err        error
 }
 
 // DueRings finds the rings of a class whose instant is not after until, and hands
@@ -111,22 +115,26 @@ func (s *Store) AccountRings(ctx context.Context, accountID, after string, limit
 	return rings, more, err
 }
 
-// foundRings reads the rings that an index has found.
+// foundRings reads the rings that an index has found, and the uses of their keys.
 func (s *Store) foundRings(ctx context.Context, items []item) ([]FoundRing, error) {
-	found, needs := make([]FoundRing, len(items)), make([]jobauth.Needs, len(items))
+	found := make([]FoundRing, len(items))
+	var keys []item
 	for i, attributes := range items {
 		locator, err := locatorOf(attributes)
 		if err != nil {
 			return nil, err
 		}
-		found[i].Locator, needs[i].Ring = locator, locator
+		found[i].Locator, found[i].IAMID = locator, newReader(attributes).optionalText("iamId")
+		keys = append(keys, ringKey(locator), useKey(locator))
 	}
-	facts, errs := s.Facts(ctx, needs)
-	for i := range found {
-		if apikey.CodeOf(errs[i]) == apikey.CodeUnavailable {
-			return nil, errs[i]
+	read := sortKeyed{}
+	for chunk := range slices.Chunk(keys, maxBatchKeys) {
+		if err := s.readBatch(ctx, chunk, read); err != nil {
+			return nil, unavailable(err)
 		}
-		found[i].Ring, found[i].Err = facts[i].Ring, errs[i]
+	}
+	for i := range found {
+		found[i].Ring, found[i].LastUsedAt, found[i].Err = ringAndUsesOf(read, found[i].Locator)
 	}
 	return found, nil
 }

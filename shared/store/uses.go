@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -51,12 +50,15 @@ func (s *Store) Use(ctx context.Context, ring apikey.Ring, id apikey.KeyID) erro
 // was not is not there. It is one call. Errors: unavailable.
 func (s *Store) RingAndUses(ctx context.Context, locator apikey.Locator) (ring apikey.Ring, lastUsedAt map[apikey.KeyID]time.Time, err error) {
 	read := sortKeyed{}
-	keys := []item{ringKey(locator), useKey(locator)}
-	if err := s.readBatch(ctx, slices.Clone(keys), read); err != nil {
+	if err := s.readBatch(ctx, []item{ringKey(locator), useKey(locator)}, read); err != nil {
 		return apikey.Ring{}, nil, unavailable(err)
 	}
+	return ringAndUsesOf(read, locator)
+}
+
+func ringAndUsesOf(read sortKeyed, locator apikey.Locator) (ring apikey.Ring, lastUsedAt map[apikey.KeyID]time.Time, err error) {
 	lastUsedAt = map[apikey.KeyID]time.Time{}
-	attributes := read[keyOf(keys[0])]
+	attributes := read[keyOf(ringKey(locator))]
 	if attributes == nil {
 		return apikey.Ring{}, lastUsedAt, nil
 	}
@@ -64,7 +66,7 @@ func (s *Store) RingAndUses(ctx context.Context, locator apikey.Locator) (ring a
 		return apikey.Ring{}, nil, err
 	}
 	// The item may have more: keys that were deleted since anyone used one.
-	uses := newReader(read[keyOf(keys[1])])
+	uses := newReader(read[keyOf(useKey(locator))])
 	for name := range uses.attributes {
 		id, err := apikey.ParseUUID(name)
 		if _, exists := ring.Key(id); err == nil && exists {

@@ -23,7 +23,7 @@ func main() {
 
 func run() error {
 	env := function.New(os.Getenv, os.Stdout, time.Now, rand.Reader)
-	handler := rotate.New(env.Verifier(), keys.Service(env), env.Log)
+	handler := rotate.New(env.Verifier(), keys.Service(env), env.RotationPolicy(), env.Log)
 	if err := env.Err(); err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func main() {
 
 func run() error {
 	env := function.New(os.Getenv, os.Stdout, time.Now, rand.Reader)
-	handler := view.New(env.Verifier(), env.Store(), env.Log)
+	handler := view.New(env.Verifier(), env.Store(), env.RotationPolicy(), env.Now, env.Log)
 	if err := env.Err(); err != nil {
 		return err
 	}
