@@ -29,8 +29,9 @@ func (s *Store) RecordRun(ctx context.Context, run jobauth.Run) (jobauth.Run, er
 		if err := s.backOff(ctx, attempt); err != nil {
 			return jobauth.Run{}, unavailable(err)
 		}
-		out, err := s.client.UpdateItem(ctx, s.runUpdate(run,
-			"attribute_not_exists(pk) OR leaseExpiresAt <= :lease AND expiresAt > :now"))
+		update := s.runUpdate(run, "attribute_not_exists(pk) OR leaseExpiresAt <= :lease AND leaseExpiresAt > :gone")
+		update.ExpressionAttributeValues[":gone"] = s.leaseOffRecord()
+		out, err := s.client.UpdateItem(ctx, update)
 		if err == nil {
 			return runOf(out.Attributes, run.Ref())
 		}
@@ -56,12 +57,14 @@ func (s *Store) recordOver(ctx context.Context, run jobauth.Run, recorded *jobau
 		return false, jobauth.Run{}, nil
 	}
 	if recorded.IsOnRecord(s.now()) {
-		run.StartedAt, run.LeaseExpiresAt = recorded.StartedAt, recorded.LeaseExpiresAt
+		run.StartedAt = recorded.StartedAt
+		if recorded.LeaseExpiresAt.After(run.LeaseExpiresAt) {
+			run.LeaseExpiresAt = recorded.LeaseExpiresAt
+		}
 	}
 	update := s.runUpdate(run, "leaseExpiresAt = :recorded")
 	update.ExpressionAttributeValues[":recorded"] = milliseconds(recorded.LeaseExpiresAt)
 	update.UpdateExpression = aws.String(runAssignments("startedAt = :started"))
-	delete(update.ExpressionAttributeValues, ":now")
 	out, err := s.client.UpdateItem(ctx, update)
 	if isConditionNotMet(err) {
 		return false, jobauth.Run{}, nil
@@ -86,11 +89,18 @@ func (s *Store) runUpdate(run jobauth.Run, condition string) *dynamodb.UpdateIte
 			":key": text(run.KeyID.String()), ":job": text(run.JobID), ":run": text(run.RunID),
 			":type": text(string(run.JobType)), ":service": text(run.Service),
 			":started": instant(run.StartedAt), ":lease": milliseconds(run.LeaseExpiresAt),
-			":expires": number(run.LeaseExpiresAt.Add(jobauth.RecordPeriod).Unix()), ":now": number(s.now().Unix()),
+			":expires": number(run.LeaseExpiresAt.Add(jobauth.RecordPeriod).Unix()),
 		},
 		ReturnValues:                        types.ReturnValueAllNew,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}
+}
+
+// leaseOffRecord is the end of the lease of a run that is just going off the
+// record (jobauth.Run.IsOnRecord). The seconds of expiresAt are for DynamoDB's
+// time to live, and too coarse.
+func (s *Store) leaseOffRecord() types.AttributeValue {
+	return milliseconds(s.now().Add(-jobauth.RecordPeriod))
 }
 
 func runAssignments(start string) string {
@@ -165,11 +175,11 @@ func (s *Store) EndRun(ctx context.Context, ref apikey.RunRef, accountID string)
 	end := &dynamodb.DeleteItemInput{
 		TableName:                 &s.table,
 		Key:                       runKey(ref),
-		ConditionExpression:       aws.String("expiresAt > :now"),
-		ExpressionAttributeValues: item{":now": number(s.now().Unix())},
+		ConditionExpression:       aws.String("leaseExpiresAt > :gone"),
+		ExpressionAttributeValues: item{":gone": s.leaseOffRecord()},
 	}
 	if accountID != "" {
-		end.ConditionExpression = aws.String("expiresAt > :now AND accountId = :account")
+		end.ConditionExpression = aws.String("leaseExpiresAt > :gone AND accountId = :account")
 		end.ExpressionAttributeValues[":account"] = text(accountID)
 	}
 	// Sent here and not by the SDK's retryer: once an answer was lost, that there
