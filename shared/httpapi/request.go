@@ -1,9 +1,11 @@
 package httpapi
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"mime"
 	"strconv"
 	"strings"
@@ -211,6 +213,9 @@ func (r *Request) DecodeOptional(target any) error {
 	return r.Decode(target)
 }
 
+// Body is the body as it came; nil when there is none.
+func (r *Request) Body() []byte { return r.body }
+
 // Decode reads the body, one JSON object, into target. Unknown, repeated and
 // differently cased names, wrong types, invalid UTF-8 and trailing data are
 // errors: invalid_request naming the field.
@@ -221,7 +226,51 @@ func DecodeJSON(body []byte, target any) error {
 	if kind := jsontext.Value(body).Kind(); kind != '{' {
 		return apikey.Invalid("body", "must be a JSON object")
 	}
-	err := json.Unmarshal(body, target, json.RejectUnknownMembers(true))
+	return invalid(json.Unmarshal(body, target, json.RejectUnknownMembers(true)))
+}
+
+// DecodeMembers reads the members of a JSON object as they are, each into its
+// place. Unknown and repeated names, and what is no JSON, are errors as Decode's
+// are; what is within a member is for who decodes that, and so is whether it has
+// a name twice or invalid UTF-8: of a list of requests only one may have. What
+// came before an error is in its place.
+func DecodeMembers(body []byte, places map[string]*jsontext.Value) error {
+	decoder := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if decoder.PeekKind() != '{' {
+		return apikey.Invalid("body", "must be a JSON object")
+	}
+	if _, err := decoder.ReadToken(); err != nil {
+		return invalid(err)
+	}
+	for decoder.PeekKind() == '"' {
+		name, err := decoder.ReadToken()
+		if err != nil {
+			return invalid(err)
+		}
+		place, known := places[name.String()]
+		switch {
+		case !known:
+			return apikey.Invalid(name.String(), "is no field of this request")
+		case *place != nil:
+			return apikey.Invalid(name.String(), "is given twice")
+		}
+		value, err := decoder.ReadValue()
+		if err != nil {
+			return invalid(err)
+		}
+		*place = value.Clone()
+	}
+	if _, err := decoder.ReadToken(); err != nil {
+		return invalid(err)
+	}
+	if _, err := decoder.ReadToken(); err != io.EOF {
+		return apikey.Invalid("body", "is not valid JSON")
+	}
+	return nil
+}
+
+// invalid is what decoding came to, as invalid_request naming the field.
+func invalid(err error) error {
 	if err == nil {
 		return nil
 	}
