@@ -12,7 +12,9 @@ import (
 )
 
 // isAuthorizer tells whether the gateway asks whom to let through.
-func (e *gatewayEvent) isAuthorizer() bool { return e.Type != "" || e.MethodARN != "" || e.RouteARN != "" }
+func (e *gatewayEvent) isAuthorizer() bool {
+	return e.Type != "" || e.MethodARN != "" || e.RouteARN != ""
+}
 
 // isSimple tells whether the gateway wants a simple answer instead of a policy: an
 // HTTP API with payload format 2.0. (With 1.0 it asks and is answered like a REST

@@ -99,8 +99,10 @@ var reasonCases = map[way]map[string]reasonCase{
 		"without keys":       {given: deletedAll, question: janes, want: jobauth.NoActiveKey},
 		"suspended":          {given: suspended, question: janes, want: jobauth.NoActiveKey},
 		"unknown": {
-			question: func(world) question { return byOwner(apikey.Owner{AccountID: functest.Jane.AccountID, IAMID: "IBMid-2"}) },
-			want:     jobauth.NoActiveKey,
+			question: func(world) question {
+				return byOwner(apikey.Owner{AccountID: functest.Jane.AccountID, IAMID: "IBMid-2"})
+			},
+			want: jobauth.NoActiveKey,
 		},
 		"foreign": {foreign: true, question: janes, want: jobauth.NoActiveKey},
 	},

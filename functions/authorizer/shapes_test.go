@@ -27,14 +27,18 @@ type shape struct {
 // shapes are all shapes, by the name of the event in events/authorizer/ that shows
 // each.
 var shapes = map[string]shape{
-	"webhook":       {ask: func(w world, q question, account string) decision { return w.asked(w.runnerOf(account), q) }},
-	"webhook-batch": {ask: func(w world, q question, account string) decision { return w.amongOthers(w.decided(w.runnerOf(account), w.others(q)...)) }},
-	"direct":        {ask: func(w world, q question, account string) decision { return w.invoked(onBehalfOf(account, q)) }},
+	"webhook": {ask: func(w world, q question, account string) decision { return w.asked(w.runnerOf(account), q) }},
+	"webhook-batch": {ask: func(w world, q question, account string) decision {
+		return w.amongOthers(w.decided(w.runnerOf(account), w.others(q)...))
+	}},
+	"direct": {ask: func(w world, q question, account string) decision { return w.invoked(onBehalfOf(account, q)) }},
 	"direct-batch": {ask: func(w world, q question, account string) decision {
 		return w.amongOthers(w.invokedBatch(onBehalfOf(account, question{}), w.others(q)...))
 	}},
-	"rest-token":   {isAuthorizer: true, ask: func(w world, q question, _ string) decision { return w.protected(restToken(bearer(q))) }},
-	"rest-request": {isAuthorizer: true, ask: func(w world, q question, _ string) decision { return w.protected(restRequest("Authorization", bearer(q))) }},
+	"rest-token": {isAuthorizer: true, ask: func(w world, q question, _ string) decision { return w.protected(restToken(bearer(q))) }},
+	"rest-request": {isAuthorizer: true, ask: func(w world, q question, _ string) decision {
+		return w.protected(restRequest("Authorization", bearer(q)))
+	}},
 	"http-api-1.0": {isAuthorizer: true, ask: func(w world, q question, _ string) decision { return w.protected(httpAPI1("authorization", bearer(q))) }},
 	"http-api":     {isAuthorizer: true, ask: func(w world, q question, _ string) decision { return w.protected(httpAPI2("authorization", bearer(q))) }},
 }

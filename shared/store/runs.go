@@ -57,10 +57,7 @@ func (s *Store) recordOver(ctx context.Context, run jobauth.Run, recorded *jobau
 		return false, jobauth.Run{}, nil
 	}
 	if recorded.IsOnRecord(s.now()) {
-		run.StartedAt = recorded.StartedAt
-		if recorded.LeaseExpiresAt.After(run.LeaseExpiresAt) {
-			run.LeaseExpiresAt = recorded.LeaseExpiresAt
-		}
+		run.StartedAt, run.LeaseExpiresAt = recorded.StartedAt, recorded.LeaseExpiresAt
 	}
 	update := s.runUpdate(run, "leaseExpiresAt = :recorded")
 	update.ExpressionAttributeValues[":recorded"] = milliseconds(recorded.LeaseExpiresAt)
