@@ -214,6 +214,8 @@ func TestWhoMayRenewAndEndRuns(t *testing.T) {
 	for _, method := range []string{http.MethodPost, http.MethodDelete} {
 		w.sendRun(method, "", ref, "").Refused(http.StatusUnauthorized, apikey.CodeUnauthenticated)
 		w.sendRun(method, "ADMINISTRATOR_TOKEN", ref, "").Refused(http.StatusForbidden, apikey.CodeRoleRequired)
+		// Of no account: no token says so, and it must not mean every account.
+		w.sendRun(method, w.Token(apikey.Owner{IAMID: "x"}, apikey.RoleJobRunner), ref, "").Refused(http.StatusNotFound, apikey.CodeRunNotFound)
 	}
 	for _, token := range []string{"JOB_RUNNER_TOKEN", w.platform(), w.Token(functest.Jane, apikey.RoleJobRunner, apikey.RoleAdministrator)} {
 		ref := w.begun().Run.Ref
