@@ -26,6 +26,7 @@ import (
 	"github.com/userapikey/service/functions/delete"
 	"github.com/userapikey/service/functions/functest"
 	"github.com/userapikey/service/functions/rotate"
+	"github.com/userapikey/service/functions/schedules"
 	"github.com/userapikey/service/functions/view"
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/awsclient"
@@ -88,16 +89,26 @@ func (b Backend) Start() *Process {
 	createKey := create.New(callers{}, p.Keys, log).Handle
 	rotateKey := rotate.New(callers{}, p.Keys, log).Handle
 	deleteKeys := delete.New(callers{}, p.Keys, log).Handle
+	bindSchedules := schedules.New(callers{}, p.Keys.Rings, time.Now, log).Handle
 	authorizeJob := authorizer.New(callers{}, p.Keys.Rings, time.Now, log)
 	p.functions = map[string]any{
-		"GET /v1/user-api-keys":            viewKeys,
-		"GET /v1/user-api-keys/history":    viewKeys,
-		"POST /v1/user-api-keys":           createKey,
-		"POST /v1/user-api-keys/rotation":  rotateKey,
-		"DELETE /v1/user-api-keys":         deleteKeys,
-		"DELETE /v1/user-api-keys/{keyId}": deleteKeys,
-		"POST /v1/job-authorizations":      authorizeJob,
-		directInvocation:                   authorizeJob,
+		"GET /v1/user-api-keys":                viewKeys,
+		"GET /v1/user-api-keys/history":        viewKeys,
+		"GET /v1/user-api-keys/{keyId}/impact": viewKeys,
+		"POST /v1/user-api-keys":               createKey,
+		"POST /v1/user-api-keys/rotation":      rotateKey,
+		"DELETE /v1/user-api-keys":             deleteKeys,
+		"DELETE /v1/user-api-keys/{keyId}":     deleteKeys,
+		"GET /v1/schedules":                    bindSchedules,
+		"GET /v1/schedules/{scheduleId}":       bindSchedules,
+		"PUT /v1/schedules/{scheduleId}":       bindSchedules,
+		"DELETE /v1/schedules/{scheduleId}":    bindSchedules,
+		"POST /v1/schedule-rebindings":         bindSchedules,
+		"POST /v1/job-authorizations":          authorizeJob,
+		"POST /v1/job-authorizations/batch":    authorizeJob,
+		"POST /v1/job-runs/{runRef}/renewal":   authorizeJob,
+		"DELETE /v1/job-runs/{runRef}":         authorizeJob,
+		directInvocation:                       authorizeJob,
 	}
 	return p
 }
