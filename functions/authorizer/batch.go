@@ -145,7 +145,7 @@ func atOnce[T any](all []T, work func(T)) {
 
 func (d decider) bodyOfItem(ctx context.Context, it *item) decisionBody {
 	if it.problem == nil {
-		d.logJob(ctx, it.question.Request, it.decision)
+		d.logDecision(ctx, it.decision, aboutJob(it.question.Request)...)
 		return bodyOf(it.decision)
 	}
 	refusal, ok := errors.AsType[*apikey.Error](it.problem)

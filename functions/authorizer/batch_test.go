@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/userapikey/service/functions/functest"
@@ -266,7 +265,7 @@ func TestEventOfABatchMayBeBase64(t *testing.T) {
 	event := request.Event()
 	event.IsBase64Encoded = true
 	var got struct{ Decisions []decision }
-	w.Deliver(w.function, events.APIGatewayProxyRequest(event)).Must(http.StatusOK).Decode(&got)
+	w.Deliver(w.function, event).Must(http.StatusOK).Decode(&got)
 	if len(got.Decisions) != 1 || got.Decisions[0].Reason != jobauth.InvalidRequest {
 		t.Errorf("answered %+v", got)
 	}

@@ -28,7 +28,7 @@ func (d decider) decide(ctx context.Context, request jobauth.Request, caller job
 	}
 	decision, err := d.answer(ctx, question)
 	if err == nil {
-		d.logJob(ctx, request, decision)
+		d.logDecision(ctx, decision, aboutJob(request)...)
 	}
 	return decision, err
 }
@@ -90,7 +90,7 @@ func (d decider) renew(ctx context.Context, refText string, lease time.Duration,
 		}
 		decision.Run = &jobauth.RunLease{Ref: ref, ExpiresAt: extended.LeaseExpiresAt}
 	}
-	d.logDecision(ctx, "renewal decided", decision, slog.String("jobId", run.JobID))
+	d.logDecision(ctx, decision, slog.String("jobId", run.JobID), slog.String("renewal", ref.String()))
 	return decision, nil
 }
 
@@ -120,14 +120,15 @@ func (d decider) safely(ctx context.Context, work func() error) (err error) {
 	return work()
 }
 
-func (d decider) logJob(ctx context.Context, request jobauth.Request, decision jobauth.Decision) {
-	d.logDecision(ctx, "decided", decision,
+func aboutJob(request jobauth.Request) []slog.Attr {
+	return []slog.Attr{
 		slog.String("jobId", request.JobID),
 		slog.String("jobType", string(request.JobType)),
-		slog.String("trigger", string(request.Trigger)))
+		slog.String("trigger", string(request.Trigger)),
+	}
 }
 
-func (d decider) logDecision(ctx context.Context, message string, decision jobauth.Decision, about ...slog.Attr) {
+func (d decider) logDecision(ctx context.Context, decision jobauth.Decision, about ...slog.Attr) {
 	attributes := append(make([]slog.Attr, 0, 8),
 		slog.Bool("allowed", decision.Allowed),
 		slog.String("reason", string(decision.Reason)))
@@ -137,7 +138,7 @@ func (d decider) logDecision(ctx context.Context, message string, decision jobau
 	if decision.KeyID != (apikey.KeyID{}) {
 		attributes = append(attributes, slog.String("keyId", decision.KeyID.String()))
 	}
-	d.log.LogAttrs(ctx, slog.LevelInfo, message, append(attributes, about...)...)
+	d.log.LogAttrs(ctx, slog.LevelInfo, "decided", append(attributes, about...)...)
 }
 
 func (d decider) logUndecided(ctx context.Context, err error) {

@@ -37,7 +37,7 @@ func (h *Handler) protect(ctx context.Context, event *gatewayEvent) (any, error)
 	if err != nil {
 		return nil, err
 	}
-	h.logDecision(ctx, "decided", decision, slog.String("api", stage))
+	h.logDecision(ctx, decision, slog.String("api", stage))
 	if event.isSimple() {
 		return events.APIGatewayV2CustomAuthorizerSimpleResponse{IsAuthorized: decision.Allowed, Context: contextOf(decision)}, nil
 	}

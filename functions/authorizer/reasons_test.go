@@ -157,29 +157,37 @@ func TestEveryShapeAnswersEveryReason(t *testing.T) {
 				if shape.isAuthorizer && (way != "credential" || c.foreign) {
 					continue
 				}
-				t.Run(shapeName+"/"+string(way)+"/"+name, func(t *testing.T) {
-					w := newWorld(t)
-					if c.given != nil {
-						c.given(w)
-					}
-					account := functest.Jane.AccountID
-					if c.foreign {
-						account = "another"
-					}
-					q := c.question(w)
-					if diff := cmp.Diff(c.answer(w, q, shape), shape.ask(w, q, account)); diff != "" {
-						t.Errorf("want (-) and answered (+): %s", diff)
-					}
-					if !c.foreign {
-						// The platform is answered as the account is.
-						if diff := cmp.Diff(c.answer(w, q, shape), shape.ask(w, q, "")); diff != "" {
-							t.Errorf("the platform: want (-) and answered (+): %s", diff)
-						}
-					}
-				})
+				t.Run(shapeName+"/"+string(way)+"/"+name, func(t *testing.T) { c.check(t, shape) })
 			}
 		}
 	}
+}
+
+// check checks the answer in the shape. The platform is answered as the account is.
+func (c reasonCase) check(t *testing.T, s shape) {
+	w, q, account := c.begin(t)
+	want := c.answer(w, q, s)
+	if diff := cmp.Diff(want, s.ask(w, q, account)); diff != "" {
+		t.Errorf("want (-) and answered (+): %s", diff)
+	}
+	if c.foreign {
+		return
+	}
+	if diff := cmp.Diff(want, s.ask(w, q, "")); diff != "" {
+		t.Errorf("the platform: want (-) and answered (+): %s", diff)
+	}
+}
+
+// begin makes a world for the case, with the question and the account that asks.
+func (c reasonCase) begin(t *testing.T) (w world, q question, account string) {
+	w, account = newWorld(t), functest.Jane.AccountID
+	if c.given != nil {
+		c.given(w)
+	}
+	if c.foreign {
+		account = "another"
+	}
+	return w, c.question(w), account
 }
 
 // answer is the whole answer that the case wants in the shape.

@@ -60,28 +60,20 @@ func TestRunIsRecordedOnlyWhenAllowedAndAskedFor(t *testing.T) {
 		if shape.isAuthorizer {
 			continue
 		}
-		t.Run(shapeName, func(t *testing.T) {
-			for way, cases := range reasonCases {
-				for name, c := range cases {
-					w := newWorld(t)
-					if c.given != nil {
-						c.given(w)
-					}
-					q := c.question(w)
-					account := functest.Jane.AccountID
-					if c.foreign {
-						account = "another"
-					}
+		for way, cases := range reasonCases {
+			for name, c := range cases {
+				t.Run(shapeName+"/"+string(way)+"/"+name, func(t *testing.T) {
+					w, q, account := c.begin(t)
 					if got := shape.ask(w, q, account); got.Run.Ref != "" || w.records() != 0 {
-						t.Errorf("%s, %s: not asked for, and recorded: %+v", way, name, got)
+						t.Errorf("not asked for, and recorded: %+v", got)
 					}
-					got := shape.ask(w, q.run("run-1"), account)
-					if allowed := c.want == jobauth.KeyActive; got.Allowed != allowed || (got.Run.Ref != "") != allowed || (w.records() == 1) != allowed {
-						t.Errorf("%s, %s: allowed %v, %d on record: %+v", way, name, allowed, w.records(), got)
+					got, allowed := shape.ask(w, q.run("run-1"), account), c.want == jobauth.KeyActive
+					if got.Allowed != allowed || (got.Run.Ref != "") != allowed || (w.records() == 1) != allowed {
+						t.Errorf("allowed %v, %d on record: %+v", allowed, w.records(), got)
 					}
-				}
+				})
 			}
-		})
+		}
 	}
 }
 

@@ -144,7 +144,9 @@ func TestUseThatCannotBeNotedCostsNoDecision(t *testing.T) {
 		"down": awstest.Reset, "hangs": awstest.Hang, "answer held": awstest.HoldAnswer, "answer lost": awstest.LoseAnswer,
 		"throttled":     awstest.Refuse(http.StatusBadRequest, "ThrottlingException"),
 		"access denied": awstest.Refuse(http.StatusBadRequest, "AccessDeniedException"),
-		"a defect":      func(awstest.Call, func() (*http.Response, error)) (*http.Response, error) { panic(functest.SecondCredential) },
+		"a defect": func(awstest.Call, func() (*http.Response, error)) (*http.Response, error) {
+			panic(functest.SecondCredential)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -158,7 +158,7 @@ func (m *midnight) check(job int, v verdict, rotatedBefore bool) {
 	// Asked again here: the rotation may have begun, or have been answered, since.
 	begunSince, answeredSince := m.begun.Load(), m.answered.Load()
 	isNew := v.Key.ID != m.old && (!answeredSince || v.Key.ID == m.new)
-	right := false
+	var right bool
 	switch {
 	case v.Allowed && isPinned(job):
 		right = v.Key.ID == m.old && !rotatedBefore

@@ -263,7 +263,7 @@ func DecodeMembers(body []byte, places map[string]*jsontext.Value) error {
 	if _, err := decoder.ReadToken(); err != nil {
 		return invalid(err)
 	}
-	if _, err := decoder.ReadToken(); err != io.EOF {
+	if _, err := decoder.ReadToken(); !errors.Is(err, io.EOF) {
 		return apikey.Invalid("body", "is not valid JSON")
 	}
 	return nil

@@ -188,8 +188,10 @@ func (s *Store) EndRun(ctx context.Context, ref apikey.RunRef, accountID string)
 		}
 		_, err := s.client.DeleteItem(ctx, end, sendOnce)
 		switch {
-		case err == nil, isConditionNotMet(err) && lost != nil:
+		case err == nil:
 			return nil
+		case isConditionNotMet(err) && lost != nil:
+			return nil //nolint:nilerr // ended by the request whose answer was lost
 		case isConditionNotMet(err):
 			return apikey.RunNotFound()
 		case isClientFault(err) && !isThrottling(err):
