@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/httpapi"
 	"github.com/userapikey/service/shared/jobauth"
 )
 
@@ -52,9 +53,7 @@ func unauthorized() error {
 
 // stage is the ARN of the API's stage that was called, from that of the method:
 // arn:partition:execute-api:region:account:api/stage/method/path. As a policy is
-// made of it, it must name one stage and nothing more, without wildcards or
-// variables, so it is of letters, digits and hyphens; only the stage of an HTTP
-// API may be $default.
+// made of it, it must name one stage and nothing more: no wildcards, no variables.
 // Errors: invalid_request.
 func (e *gatewayEvent) stage() (string, error) {
 	methodARN := e.MethodARN
@@ -82,7 +81,8 @@ func isAPI(arn string) bool {
 	return true
 }
 
-// isPlain tells whether a text has no character that means something in a policy.
+// isPlain tells whether a text has only characters that mean nothing in a policy:
+// letters, digits, hyphens and underscores, all that such names are made of.
 func isPlain(text string) bool {
 	for i := range len(text) {
 		switch c := text[i]; {
@@ -99,8 +99,8 @@ func isPlain(text string) bool {
 // own business. Two that differ are as good as none.
 func (e *gatewayEvent) credential() (shown string) {
 	values := []string{e.AuthorizationToken}
-	if e.Type == "REQUEST" { // with payload format 1.0 the token is all that identifies the caller in one text
-		values = append(e.headerValues("Authorization"), e.headerValues("X-API-Key")...)
+	if e.Type == "REQUEST" { // of which payload format 1.0 has a token too, made of all that identifies the caller
+		values = append(httpapi.HeaderValues(&e.APIGatewayProxyRequest, "Authorization"), httpapi.HeaderValues(&e.APIGatewayProxyRequest, "X-API-Key")...)
 	}
 	for _, value := range values {
 		if scheme, token, _ := strings.Cut(value, " "); strings.EqualFold(scheme, "Bearer") {
@@ -115,24 +115,6 @@ func (e *gatewayEvent) credential() (shown string) {
 		}
 	}
 	return shown
-}
-
-// headerValues are a header's, whatever the case of its name.
-func (e *gatewayEvent) headerValues(name string) (values []string) {
-	for key, all := range e.MultiValueHeaders {
-		if strings.EqualFold(key, name) {
-			values = append(values, all...)
-		}
-	}
-	if len(values) > 0 {
-		return values
-	}
-	for key, value := range e.Headers {
-		if strings.EqualFold(key, name) {
-			values = append(values, value)
-		}
-	}
-	return values
 }
 
 // policyOf lets the key's owner call the whole stage, or nobody anything: a policy

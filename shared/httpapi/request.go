@@ -142,9 +142,13 @@ func onlyValue(name string, values []string) (string, error) {
 	return values[0], nil
 }
 
-func (r *Request) headerValues(name string) []string {
+func (r *Request) headerValues(name string) []string { return HeaderValues(&r.event, name) }
+
+// HeaderValues are the values of a header in an event, whatever the case of its
+// name.
+func HeaderValues(event *events.APIGatewayProxyRequest, name string) []string {
 	var values []string
-	for key, value := range r.event.MultiValueHeaders {
+	for key, value := range event.MultiValueHeaders {
 		if strings.EqualFold(key, name) {
 			values = append(values, value...)
 		}
@@ -152,7 +156,7 @@ func (r *Request) headerValues(name string) []string {
 	if len(values) > 0 {
 		return values
 	}
-	for key, value := range r.event.Headers {
+	for key, value := range event.Headers {
 		if strings.EqualFold(key, name) {
 			values = append(values, value)
 		}
