@@ -16,7 +16,6 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
-	"github.com/userapikey/service/functions/functest"
 	"github.com/userapikey/service/functions/servicetest"
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/awstest"
@@ -113,6 +112,7 @@ type history struct {
 	mu         sync.Mutex
 	operations []porcupine.Operation
 	known      []request // of each credential that was shown
+	latest     int64     // the highest revision that was answered
 	err        error     // what is wrong with it whatever the model says
 }
 
@@ -178,31 +178,27 @@ func unreliable(random *rand.Rand, virtualTime bool) awstest.Fault {
 // draw makes up a request.
 func (h *history) draw(random *rand.Rand, id string) request {
 	r := request{id: id}
-	switch dice := random.IntN(100); {
-	case dice < 20:
-		r.kind = "create"
-	case dice < 40:
-		r.kind = "rotate"
-	case dice < 50:
-		r.kind = "delete one"
-	case dice < 55:
-		r.kind = "delete all"
-	case dice < 70:
-		r.kind = "view"
-	case dice < 75:
-		r.kind = "decide by owner"
-	default:
-		r.kind = "decide"
-	}
+	// The number of times is the likelihood.
+	kinds := strings.Fields(strings.Repeat("create ", 6) + strings.Repeat("rotate ", 6) + strings.Repeat("decide ", 6) +
+		"delete-one delete-one delete-all view view view decide-by-owner " +
+		"bind bind bind unbind rebind decide-by-schedule decide-by-schedule run run renew-run end-run")
+	r.kind = strings.ReplaceAll(kinds[random.IntN(len(kinds))], "-", " ")
+	r.name = fmt.Sprintf("name-%d", random.IntN(2))
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r.since = h.latest
 	switch r.kind {
 	case "create", "rotate":
 		// Half of them share a few keys, also with the other kind now and then.
 		if random.IntN(2) == 0 {
 			r.idempotencyKey = fmt.Sprintf("key-%d", random.IntN(4))
 		}
-	case "delete one", "decide":
-		h.mu.Lock()
-		defer h.mu.Unlock()
+	case "bind":
+		// Half of them follow the Active key.
+		if len(h.known) > 0 && random.IntN(2) == 0 {
+			r.keyID = h.known[len(h.known)-1].keyID
+		}
+	case "delete one", "decide", "rebind":
 		if len(h.known) == 0 {
 			r.kind = "view"
 			break
@@ -223,32 +219,68 @@ func (h *history) perform(client int, r request, clientLosesAnswer bool) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.operations = append(h.operations, porcupine.Operation{ClientId: client, Input: r, Call: began, Output: o, Return: ended})
+	for _, kind := range stepsOf(r.kind) {
+		step := r
+		step.kind = kind
+		h.operations = append(h.operations, porcupine.Operation{ClientId: client, Input: step, Call: began, Output: o, Return: ended})
+	}
+	if !o.lost {
+		h.latest = max(h.latest, answer.Revision)
+	}
 	if answer.Credential != "" {
 		h.known = append(h.known, request{keyID: answer.Key.ID, credential: answer.Credential})
 	}
 }
 
-func (h *history) ask(r request) servicetest.Answer {
-	q := functest.Request{Method: http.MethodGet, Resource: "/v1/user-api-keys", Token: servicetest.Token(h.owner, apikey.RoleAdministrator)}
-	if r.idempotencyKey != "" {
-		q = q.With("Idempotency-Key", r.idempotencyKey)
+// stepsOf are the steps of the model that a request is made of: where it is more
+// than one call, each is a step.
+func stepsOf(kind string) []string {
+	switch kind {
+	case "run":
+		return []string{"decide by owner", "record run"}
+	case "renew run":
+		return []string{"read run", "renew run"}
+	default:
+		return []string{kind}
 	}
+}
+
+func (h *history) ask(r request) servicetest.Answer {
+	q := servicetest.Request{Method: http.MethodGet, Path: "/v1/user-api-keys", Token: h.user(), IdempotencyKey: r.idempotencyKey, ID: r.id}
+	schedule, run := schedulesP+"/"+r.name, runsPath+apikey.NewRunRef(h.owner.Locator(), "job-1", r.name).String()
 	switch r.kind {
 	case "create":
 		q.Method = http.MethodPost
 	case "rotate":
-		q.Method, q.Resource = http.MethodPost, "/v1/user-api-keys/rotation"
+		q.Method, q.Path = http.MethodPost, "/v1/user-api-keys/rotation"
 	case "delete all":
 		q.Method = http.MethodDelete
 	case "delete one":
-		q.Method, q.Resource, q.KeyID = http.MethodDelete, "/v1/user-api-keys/{keyId}", r.keyID
+		q.Method, q.Path = http.MethodDelete, "/v1/user-api-keys/"+r.keyID
+	case "bind":
+		q.Method, q.Path, q.Body = http.MethodPut, schedule, following
+		if r.keyID != "" {
+			q.Body = pinnedTo(r.keyID)
+		}
+	case "unbind":
+		q.Method, q.Path = http.MethodDelete, schedule
+	case "rebind":
+		q.Method, q.Path, q.Body = http.MethodPost, "/v1/schedule-rebindings", `{"fromKeyId":"`+r.keyID+`"}`
 	case "decide":
 		return h.decide(r.credential)
 	case "decide by owner":
 		return h.decideByOwner()
+	case "decide by schedule":
+		ref := apikey.ScheduleRef{Locator: h.owner.Locator(), ID: r.name}.String()
+		return h.runner(http.MethodPost, jobsPath, job(`"scheduleRef":"`+ref+`"`))
+	case "run":
+		return h.runner(http.MethodPost, jobsPath, job(h.byOwner()+`,"runId":"`+r.name+`"`))
+	case "renew run":
+		return h.runner(http.MethodPost, run+renewal, "")
+	case "end run":
+		return h.runner(http.MethodDelete, run, "")
 	}
-	return h.process.SendAs(h.ctx, q, r.id)
+	return h.process.Send(h.ctx, q)
 }
 
 // findOut learns from the owner's history what those requests made whose answer

@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/userapikey/service/functions/servicetest"
 	"github.com/userapikey/service/proof"
@@ -32,7 +33,16 @@ func TestLinearizable(t *testing.T) {
 	if os.Getenv("PROOF") == "full" { // make prove
 		histories = 5000
 	}
-	proof.Linearizable(t, servicetest.InMemory, histories, true)
+	proof.Linearizable(t, withPauses, histories, true)
+}
+
+// withPauses is a backend whose batches of reads are no snapshots.
+func withPauses() servicetest.Backend {
+	b := servicetest.InMemory()
+	table := storetest.NewEngine()
+	table.SetPause(func() { <-time.After(150 * time.Millisecond) })
+	b.Table = table
+	return b
 }
 
 func TestCheckerCatchesBrokenStores(t *testing.T) {

@@ -13,12 +13,15 @@ import (
 
 // request is one request of a history.
 type request struct {
-	// kind is create, rotate, delete one, delete all, view, decide or decide by owner.
 	kind string
 	// id is the gateway's id of the request, idempotencyKey the client's key.
 	id, idempotencyKey string
 	// keyID is the key that is to be deleted, or whose credential is presented.
 	keyID, credential string
+	// name is the schedule's, or the run's, and ref the schedule's reference.
+	name, ref string
+	// since is the highest revision that was known when the request was made.
+	since int64
 }
 
 // outcome is what is known of a request.
@@ -41,6 +44,8 @@ type state struct {
 	finished string
 	// issued counts the keys that were made.
 	issued int
+	// schedules and runs are what is bound and what is running.
+	schedules, runs string
 }
 
 // model is the product page, as porcupine takes it.
@@ -62,6 +67,10 @@ func (o outcome) describe() string {
 
 // step tells whether the outcome is right in the state, and the state after it.
 func (s state) step(r request, o outcome) (bool, state) {
+	switch r.kind {
+	case "record run", "end run", "read run":
+		return s.stepRun(r, o)
+	}
 	if o.lost && o.made == nil || o.Code == string(apikey.CodeConflict) {
 		return true, s // nothing was made, whatever the state
 	}
@@ -76,6 +85,16 @@ func (s state) step(r request, o outcome) (bool, state) {
 		return o.Revision == s.revision && idOf(o.Active) == s.active && list(o.PhasedOut) == s.phasedOut, s
 	case "decide by owner":
 		return s.isDecided(o, s.active, "no_active_key"), s
+	case "decide by schedule":
+		return s.isDecidedBySchedule(r, o), s
+	case "renew run":
+		return s.isRenewed(o), s
+	case "bind":
+		return s.bind(r, o)
+	case "unbind":
+		return s.unbind(r, o)
+	case "rebind":
+		return s.rebind(r, o)
 	default:
 		return s.isDecided(o, r.keyID, s.reasonAgainst(r.keyID)), s
 	}
@@ -100,13 +119,15 @@ func (s state) issue(r request, o outcome) (bool, state) {
 	next.revision++
 	next.issued++
 	made := o.changed()
+	stops := 0
 	if r.kind == "rotate" {
+		stops = len(s.pinnedTo(s.active))
 		next.phasedOut = s.active + " " + s.phasedOut
 	}
 	next.active = made.newKey
 	next.finished += fmt.Sprintf("%s=%s %s %d\n", r.idempotencyKey, r.kind, made.newKey, next.revision)
 	isNew := made.newKey != "" && !strings.Contains(s.active+" "+s.phasedOut+s.deleted, made.newKey)
-	return made.revision == next.revision && isNew && (o.lost || o.Credential != "" && o.Rotated.ID == s.active), next
+	return made.revision == next.revision && isNew && (o.lost || o.Credential != "" && o.Rotated.ID == s.active && o.Affected.ScheduleCount == stops), next
 }
 
 func (s state) deleteOne(r request, o outcome) (bool, state) {
@@ -175,7 +196,7 @@ type changed struct {
 
 func (o outcome) changed() changed {
 	switch {
-	case !o.lost && (o.Status == http.StatusOK || o.Status == http.StatusCreated):
+	case !o.lost && o.Revision > 0:
 		return changed{o.Revision, o.Key.ID}
 	case o.made != nil && (o.made.Type == apikey.EventCreated || o.made.Type == apikey.EventRotated):
 		return changed{o.made.Revision, o.made.Keys[0].ID.String()}

@@ -2,6 +2,7 @@ package proof
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/userapikey/service/functions/servicetest"
 )
@@ -18,6 +19,8 @@ type operation struct {
 	// right tells whether an answer with that status says what it should; nil is
 	// anything.
 	right func(*scene, servicetest.Answer) bool
+	// rightInTrouble is right for an answer that met a fault; nil is the same.
+	rightInTrouble func(*scene, servicetest.Answer) bool
 	// changes is how many revisions it adds.
 	changes int64
 	// issues tells that the answer holds a key and its credential, the same ones
@@ -26,10 +29,18 @@ type operation struct {
 	// again is the status of the same request after it has taken effect; zero is
 	// the same.
 	again int
+	// againAlways is the status of the same request once it has taken effect in
+	// something else than keys; zero is the same.
+	againAlways int
 }
 
 func operations() []operation {
-	const key = "key-1"
+	return slices.Concat(keyOperations(), scheduleOperations(), jobOperations())
+}
+
+const key = "key-1"
+
+func keyOperations() []operation {
 	return []operation{
 		{
 			name: "create", given: func(*scene) {}, status: http.StatusCreated, changes: 1, issues: true,
@@ -74,18 +85,5 @@ func operations() []operation {
 			ask:   func(s *scene) servicetest.Answer { return s.send("GET", "/v1/user-api-keys/history", "") },
 			right: func(_ *scene, a servicetest.Answer) bool { return len(a.Changes) == 2 && a.Changes[0].Revision == 2 },
 		},
-		{
-			name: "decision by credential", given: (*scene).hasRotated, status: http.StatusOK,
-			ask:   func(s *scene) servicetest.Answer { return s.decide(s.issued[1].Credential) },
-			right: isAllowed,
-		},
-		{
-			name: "decision by owner", given: (*scene).hasRotated, status: http.StatusOK,
-			ask: (*scene).decideByOwner, right: isAllowed,
-		},
 	}
-}
-
-func isAllowed(s *scene, a servicetest.Answer) bool {
-	return a.Allowed && a.Key.ID == s.issued[1].Key.ID
 }

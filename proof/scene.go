@@ -7,7 +7,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/userapikey/service/functions/functest"
 	"github.com/userapikey/service/functions/servicetest"
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/awstest"
@@ -24,6 +23,8 @@ type scene struct {
 
 	// issued are the answers that showed a credential, oldest first.
 	issued []servicetest.Answer
+	// ref is the reference of the schedule, or the run, that the state before has.
+	ref string
 
 	mu sync.Mutex
 	// minted are the credentials that were sent to Secrets Manager, or were to be.
@@ -36,13 +37,11 @@ func newScene(t testing.TB, backend servicetest.Backend) *scene {
 	return &scene{t: t, ctx: t.Context(), backend: backend, process: backend.Start(), owner: storetest.NewOwner(t)}
 }
 
-func (s *scene) send(method, resource, idempotencyKey string) servicetest.Answer {
-	r := functest.Request{Method: method, Resource: resource, Token: servicetest.Token(s.owner, apikey.RoleAdministrator)}
-	if idempotencyKey != "" {
-		r = r.With("Idempotency-Key", idempotencyKey)
-	}
-	return s.process.Send(s.ctx, r)
+func (s *scene) send(method, path, idempotencyKey string) servicetest.Answer {
+	return s.process.Send(s.ctx, servicetest.Request{Method: method, Path: path, Token: s.user(), IdempotencyKey: idempotencyKey})
 }
+
+func (s *scene) user() string { return servicetest.Token(s.owner, apikey.RoleAdministrator) }
 
 func (s *scene) view() servicetest.Answer { return s.send("GET", "/v1/user-api-keys", "") }
 
@@ -57,17 +56,35 @@ func (s *scene) rotate(idempotencyKey string) servicetest.Answer {
 func (s *scene) deleteAll() servicetest.Answer { return s.send("DELETE", "/v1/user-api-keys", "") }
 
 func (s *scene) deleteOne(keyID string) servicetest.Answer {
-	return s.process.Send(s.ctx, functest.Request{
-		Method: "DELETE", Resource: "/v1/user-api-keys/{keyId}", KeyID: keyID, Token: servicetest.Token(s.owner, apikey.RoleAdministrator),
+	return s.send("DELETE", "/v1/user-api-keys/"+keyID, "")
+}
+
+// bind binds a schedule; what is its binding, as JSON.
+func (s *scene) bind(id, what string) servicetest.Answer {
+	return s.process.Send(s.ctx, servicetest.Request{Method: "PUT", Path: "/v1/schedules/" + id, Token: s.user(), Body: what})
+}
+
+func (s *scene) rebind(fromKeyID string) servicetest.Answer {
+	return s.process.Send(s.ctx, servicetest.Request{
+		Method: "POST", Path: "/v1/schedule-rebindings", Token: s.user(), Body: `{"fromKeyId":"` + fromKeyID + `"}`,
 	})
 }
 
-// decide asks, as a job runner over HTTP, whether a job with the credential may run.
-func (s *scene) decide(credential string) servicetest.Answer {
-	return s.process.Send(s.ctx, functest.Request{
-		Method: "POST", Resource: "/v1/job-authorizations", Token: servicetest.Token(s.owner, apikey.RoleJobRunner),
-		Body: `{"jobId":"job-1","jobType":"model_training","trigger":"ad_hoc","credential":"` + credential + `"}`,
+// runner sends a request of a job runner's.
+func (s *scene) runner(method, path, body string) servicetest.Answer {
+	return s.process.Send(s.ctx, servicetest.Request{
+		Method: method, Path: path, Token: servicetest.Token(s.owner, apikey.RoleJobRunner), Body: body,
 	})
+}
+
+// job is a request for authorization with what names its key, as JSON members.
+func job(naming string) string {
+	return `{"jobId":"job-1","jobType":"model_training","trigger":"ad_hoc",` + naming + `}`
+}
+
+// decide asks, over HTTP, whether a job with the credential may run.
+func (s *scene) decide(credential string) servicetest.Answer {
+	return s.runner("POST", "/v1/job-authorizations", job(`"credential":"`+credential+`"`))
 }
 
 // decideByOwner asks by a direct invocation whether a job of the owner's may run.

@@ -118,6 +118,9 @@ func (h handler) bind(ctx context.Context, r *httpapi.Request) (httpapi.Response
 		if err != nil {
 			return ring, nil, err
 		}
+		if before != nil && before.Revision > ring.Revision {
+			return ring, nil, errOlderRing
+		}
 		schedule, err := wanted.in(ring)
 		if err != nil {
 			return ring, nil, err
@@ -134,6 +137,12 @@ func (h handler) bind(ctx context.Context, r *httpapi.Request) (httpapi.Response
 		status = http.StatusCreated
 	}
 	return shown(status, result.Ring, bound), nil
+}
+
+// errOlderRing tells that the ring was read before somebody else's change, and
+// has to be read again.
+var errOlderRing = &apikey.Error{
+	Code: apikey.CodeConflict, Detail: "Another change of these schedules is under way. Try again.", RetryAfter: time.Second,
 }
 
 // unbind ends a schedule's binding.

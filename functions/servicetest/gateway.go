@@ -15,14 +15,19 @@ func (p *Process) Gateway() http.Handler {
 	mux := http.NewServeMux()
 	for route, function := range p.functions {
 		if method, resource, isRoute := strings.Cut(route, " "); isRoute {
-			mux.Handle(route, gateway{method: method, resource: resource, function: function})
+			mux.Handle(route, gateway{process: p, method: method, resource: resource, function: function})
 		}
 	}
 	return mux
 }
 
+// requestIDHeader lets a test choose the gateway's id of a request, which on AWS
+// nobody can.
+const requestIDHeader = "X-Test-Request-Id"
+
 // gateway hands the requests of one route on to its function.
 type gateway struct {
+	process          *Process
 	method, resource string
 	function         any
 }
@@ -32,9 +37,10 @@ func (g gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // nobody is there any more
 	}
-	out, err := invoke(r.Context(), g.function, g.event(r, body))
+	out, err := g.process.invoke(r.Context(), g.function, g.event(r, body))
 	if err != nil {
-		http.Error(w, `{"message": "Internal server error"}`, http.StatusBadGateway)
+		// On AWS the log has the reason, and the caller learns nothing.
+		http.Error(w, `{"message": "Internal server error", "reason": "`+err.Error()+`"}`, http.StatusBadGateway)
 		return
 	}
 	var response events.APIGatewayProxyResponse
@@ -50,12 +56,16 @@ func (g gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (g gateway) event(r *http.Request, body []byte) events.APIGatewayProxyRequest {
+	id := r.Header.Get(requestIDHeader)
+	if id == "" {
+		id = rand.Text()
+	}
 	event := events.APIGatewayProxyRequest{
 		Resource: g.resource, HTTPMethod: g.method, Path: r.URL.Path, Body: string(body),
 		Headers: map[string]string{}, MultiValueHeaders: r.Header,
 		QueryStringParameters: map[string]string{}, MultiValueQueryStringParameters: r.URL.Query(),
 		PathParameters: map[string]string{},
-		RequestContext: events.APIGatewayProxyRequestContext{RequestID: rand.Text(), HTTPMethod: g.method, ResourcePath: g.resource},
+		RequestContext: events.APIGatewayProxyRequestContext{RequestID: id, HTTPMethod: g.method, ResourcePath: g.resource},
 	}
 	// The last of several values, as API Gateway has it.
 	for name, values := range r.Header {

@@ -5,14 +5,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
-	"github.com/userapikey/service/functions/functest"
 	"github.com/userapikey/service/functions/servicetest"
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/jobauth"
@@ -44,18 +41,16 @@ type midnight struct {
 // isPinned tells whether a job's schedule is pinned; half of them are.
 func isPinned(job int) bool { return job%2 == 1 }
 
-// call sends a request of the owner's.
-func (m *midnight) call(method, path, body string) (status int, answer struct{ ScheduleRef string }) {
+// call sends a request of the owner's, which must be answered with a success.
+func (m *midnight) call(method, path, body string) servicetest.Answer {
 	m.t.Helper()
-	request := httptest.NewRequestWithContext(m.t.Context(), method, path, strings.NewReader(body))
-	request.Header.Set("Authorization", "Bearer "+servicetest.Token(owner, apikey.RoleAdministrator))
-	request.Header.Set("Content-Type", "application/json")
-	recorder := httptest.NewRecorder()
-	m.home.Gateway().ServeHTTP(recorder, request)
-	if err := json.Unmarshal(recorder.Body.Bytes(), &answer); err != nil || recorder.Code >= 300 {
-		m.t.Fatalf("%s %s: %d %s", method, path, recorder.Code, recorder.Body)
+	answer := m.home.Send(m.t.Context(), servicetest.Request{
+		Method: method, Path: path, Body: body, Token: servicetest.Token(owner, apikey.RoleAdministrator),
+	})
+	if answer.Status >= http.StatusMultipleChoices {
+		m.t.Errorf("%s %s: %d %s", method, path, answer.Status, answer.Text)
 	}
-	return recorder.Code, answer
+	return answer
 }
 
 func newMidnight(t *testing.T) *midnight {
@@ -64,30 +59,20 @@ func newMidnight(t *testing.T) *midnight {
 	for range 3 {
 		m.instances = append(m.instances, backend.Start())
 	}
-	created := m.home.Send(t.Context(), functest.Request{
-		Method: http.MethodPost, Resource: "/v1/user-api-keys", Token: servicetest.Token(owner, apikey.RoleAdministrator),
-	})
-	m.old = created.Key.ID
+	m.old = m.call(http.MethodPost, "/v1/user-api-keys", "").Key.ID
 	for job := range jobsAtMidnight {
 		body := `{"binding":"follow_active"}`
 		if isPinned(job) {
 			body = fmt.Sprintf(`{"binding":"pinned","keyId":%q}`, m.old)
 		}
-		_, answer := m.call(http.MethodPut, fmt.Sprintf("/v1/schedules/schedule-%d", job), body)
-		m.refs = append(m.refs, answer.ScheduleRef)
+		m.refs = append(m.refs, m.call(http.MethodPut, fmt.Sprintf("/v1/schedules/schedule-%d", job), body).ScheduleRef)
 	}
 	return m
 }
 
 func (m *midnight) rotate() {
 	m.begun.Store(true)
-	rotated := m.home.Send(m.t.Context(), functest.Request{
-		Method: http.MethodPost, Resource: "/v1/user-api-keys/rotation", Token: servicetest.Token(owner, apikey.RoleAdministrator),
-	})
-	if rotated.Status != http.StatusCreated {
-		m.t.Errorf("the rotation is answered %d %s", rotated.Status, rotated.Text)
-	}
-	m.new = rotated.Key.ID
+	m.new = m.call(http.MethodPost, "/v1/user-api-keys/rotation", "").Key.ID
 	m.answered.Store(true)
 }
 
@@ -97,63 +82,54 @@ func question(ref string, job int) map[string]any {
 	}
 }
 
-// verdict is a decision about one job.
-type verdict struct {
-	Allowed bool
-	Reason  jobauth.Reason
-	Key     struct{ ID string }
-	Run     struct{ Ref string }
-}
-
 // ask asks about jobs in one of the ways.
-func (m *midnight) ask(way int, instance *servicetest.Process, jobs []int) []verdict {
+func (m *midnight) ask(way int, instance *servicetest.Process, jobs []int) (decisions []servicetest.Answer) {
 	var questions []any
 	for _, job := range jobs {
 		questions = append(questions, question(m.refs[job], job))
 	}
-	var got struct{ Decisions []verdict }
 	switch way {
-	case 0, 1: // one by one
+	case 0: // one by one, over HTTP
 		for _, q := range questions {
-			answer := m.one(way, instance, q)
-			var v verdict
-			if err := json.Unmarshal([]byte(answer.Text), &v); err != nil || answer.Status != http.StatusOK {
-				m.t.Errorf("answered %d %s", answer.Status, answer.Text)
-			}
-			got.Decisions = append(got.Decisions, v)
+			decisions = append(decisions, m.sent(instance, "/v1/job-authorizations", q))
+		}
+	case 1: // one by one, directly
+		for _, q := range questions {
+			decisions = append(decisions, m.answered200(instance.Invoke(m.t.Context(), q.(map[string]any))))
 		}
 	case 2:
-		answer := instance.Send(m.t.Context(), m.request("/v1/job-authorizations/batch", map[string]any{"requests": questions}))
-		if err := json.Unmarshal([]byte(answer.Text), &got); err != nil || answer.Status != http.StatusOK {
-			m.t.Errorf("answered %d %s", answer.Status, answer.Text)
-		}
+		decisions = m.sent(instance, "/v1/job-authorizations/batch", map[string]any{"requests": questions}).Decisions
 	case 3:
-		answer := instance.Invoke(m.t.Context(), map[string]any{"requests": questions, "callerAccountId": owner.AccountID})
-		if err := json.Unmarshal([]byte(answer.Text), &got); err != nil || answer.Status != http.StatusOK {
-			m.t.Errorf("answered %d %s", answer.Status, answer.Text)
-		}
+		batch := map[string]any{"requests": questions, "callerAccountId": owner.AccountID}
+		decisions = m.answered200(instance.Invoke(m.t.Context(), batch)).Decisions
 	}
-	return got.Decisions
+	if len(decisions) != len(jobs) {
+		m.t.Errorf("%d decisions about %d jobs", len(decisions), len(jobs))
+	}
+	return decisions
 }
 
-func (m *midnight) one(way int, instance *servicetest.Process, q any) servicetest.Answer {
-	if way == 0 {
-		return instance.Send(m.t.Context(), m.request("/v1/job-authorizations", q))
-	}
-	return instance.Invoke(m.t.Context(), q.(map[string]any))
-}
-
-func (m *midnight) request(resource string, body any) functest.Request {
+// sent is the answer to a request of a job runner's.
+func (m *midnight) sent(instance *servicetest.Process, path string, body any) servicetest.Answer {
 	encoded, err := json.Marshal(body)
 	if err != nil {
 		m.t.Error(err)
 	}
 	runner := apikey.Owner{AccountID: owner.AccountID, IAMID: "runner"}
-	return functest.Request{Method: http.MethodPost, Resource: resource, Token: servicetest.Token(runner, apikey.RoleJobRunner), Body: string(encoded)}
+	return m.answered200(instance.Send(m.t.Context(), servicetest.Request{
+		Method: http.MethodPost, Path: path, Token: servicetest.Token(runner, apikey.RoleJobRunner), Body: string(encoded),
+	}))
+}
+
+func (m *midnight) answered200(answer servicetest.Answer) servicetest.Answer {
+	if answer.Status != http.StatusOK {
+		m.t.Errorf("answered %d %s", answer.Status, answer.Text)
+	}
+	return answer
 }
 
 // check checks a decision that began when the rotation had been answered or not.
-func (m *midnight) check(job int, v verdict, rotatedBefore bool) {
+func (m *midnight) check(job int, v servicetest.Answer, rotatedBefore bool) {
 	m.decided.Add(1)
 	// Asked again here: the rotation may have begun, or have been answered, since.
 	begunSince, answeredSince := m.begun.Load(), m.answered.Load()
@@ -165,7 +141,7 @@ func (m *midnight) check(job int, v verdict, rotatedBefore bool) {
 	case v.Allowed:
 		right = v.Key.ID == m.old && !rotatedBefore || isNew && begunSince
 	default:
-		right = isPinned(job) && v.Reason == jobauth.ScheduleKeyPhasedOut && v.Key.ID == m.old && begunSince
+		right = isPinned(job) && v.Reason == string(jobauth.ScheduleKeyPhasedOut) && v.Key.ID == m.old && begunSince
 	}
 	if !right || v.Allowed != (v.Run.Ref != "") {
 		m.t.Errorf("job %d (pinned: %t), begun after the rotation: %t, is answered %+v", job, isPinned(job), rotatedBefore, v)
@@ -209,16 +185,16 @@ func TestMidnight(t *testing.T) {
 		t.Errorf("%d decisions", m.decided.Load())
 	}
 
-	m.checkAllNow(func(job int, v verdict) bool {
-		return v.Allowed && !isPinned(job) && v.Key.ID == m.new || isPinned(job) && v.Reason == jobauth.ScheduleKeyPhasedOut && v.Key.ID == m.old
+	m.checkAllNow(func(job int, v servicetest.Answer) bool {
+		return v.Allowed && !isPinned(job) && v.Key.ID == m.new || isPinned(job) && v.Reason == string(jobauth.ScheduleKeyPhasedOut) && v.Key.ID == m.old
 	})
 	m.call(http.MethodPost, "/v1/schedule-rebindings", fmt.Sprintf(`{"fromKeyId":%q}`, m.old))
-	m.checkAllNow(func(_ int, v verdict) bool { return v.Allowed && v.Key.ID == m.new })
+	m.checkAllNow(func(_ int, v servicetest.Answer) bool { return v.Allowed && v.Key.ID == m.new })
 	m.checkCalls()
 }
 
 // checkAllNow checks the decision about every job, asked in batches.
-func (m *midnight) checkAllNow(isRight func(job int, v verdict) bool) {
+func (m *midnight) checkAllNow(isRight func(job int, v servicetest.Answer) bool) {
 	m.t.Helper()
 	all := make([]int, jobsAtMidnight)
 	for job := range all {

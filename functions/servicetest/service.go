@@ -12,6 +12,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"time"
@@ -24,7 +25,6 @@ import (
 	"github.com/userapikey/service/functions/authorizer"
 	"github.com/userapikey/service/functions/create"
 	"github.com/userapikey/service/functions/delete"
-	"github.com/userapikey/service/functions/functest"
 	"github.com/userapikey/service/functions/rotate"
 	"github.com/userapikey/service/functions/schedules"
 	"github.com/userapikey/service/functions/view"
@@ -50,13 +50,15 @@ type Backend struct {
 	// Getenv tells where they are and whose credentials to use.
 	Getenv                  func(string) string
 	TableName, SecretPrefix string
+	// Timeout is the functions'; where time is real, a shorter one saves waiting.
+	Timeout time.Duration
 }
 
 // InMemory is a backend of engines in memory, without any keys.
 func InMemory() Backend {
 	return Backend{
 		Table: storetest.NewEngine(), Secrets: vaulttest.NewEngine(), Getenv: awstest.Getenv,
-		TableName: storetest.Table, SecretPrefix: "user-api-key/test",
+		TableName: storetest.Table, SecretPrefix: "user-api-key/test", Timeout: FunctionTimeout,
 	}
 }
 
@@ -69,6 +71,8 @@ type Process struct {
 
 	// functions are the functions by the route that each answers.
 	functions map[string]any
+	gateway   http.Handler
+	timeout   time.Duration
 	mu        sync.Mutex
 	answers   []Answer
 	logged    bytes.Buffer
@@ -76,7 +80,7 @@ type Process struct {
 
 // Start starts every function, with debug logs.
 func (b Backend) Start() *Process {
-	p := &Process{Table: awstest.NewTransport(b.Table), Secrets: awstest.NewTransport(b.Secrets)}
+	p := &Process{Table: awstest.NewTransport(b.Table), Secrets: awstest.NewTransport(b.Secrets), timeout: b.Timeout}
 	log := telemetry.NewLogger(logWriter{p}, slog.LevelDebug)
 	p.Keys = &lifecycle.Service{
 		Rings:  store.New(dynamodb.NewFromConfig(awsclient.ConfigOn(p.Table, b.Getenv, "dynamodb")), b.TableName, time.Now, rand.Reader),
@@ -89,12 +93,12 @@ func (b Backend) Start() *Process {
 	createKey := create.New(callers{}, p.Keys, log).Handle
 	rotateKey := rotate.New(callers{}, p.Keys, log).Handle
 	deleteKeys := delete.New(callers{}, p.Keys, log).Handle
-	bindSchedules := schedules.New(callers{}, p.Keys.Rings, time.Now, log).Handle
 	authorizeJob := authorizer.New(callers{}, p.Keys.Rings, time.Now, log)
+	bindSchedules := schedules.New(callers{}, p.Keys.Rings, time.Now, log).Handle
 	p.functions = map[string]any{
 		"GET /v1/user-api-keys":                viewKeys,
-		"GET /v1/user-api-keys/history":        viewKeys,
 		"GET /v1/user-api-keys/{keyId}/impact": viewKeys,
+		"GET /v1/user-api-keys/history":        viewKeys,
 		"POST /v1/user-api-keys":               createKey,
 		"POST /v1/user-api-keys/rotation":      rotateKey,
 		"DELETE /v1/user-api-keys":             deleteKeys,
@@ -110,6 +114,7 @@ func (b Backend) Start() *Process {
 		"DELETE /v1/job-runs/{runRef}":         authorizeJob,
 		directInvocation:                       authorizeJob,
 	}
+	p.gateway = p.Gateway()
 	return p
 }
 
@@ -126,31 +131,42 @@ func (b Backend) Repair(ctx context.Context, owner apikey.Owner) error {
 	return b.vault(b.Secrets, tomorrow).Repair(ctx, b.Start().Keys.Rings.Reader(owner))
 }
 
-// Send has the function that serves the request answer it, as API Gateway and
-// Lambda would, under an id of its own.
-func (p *Process) Send(ctx context.Context, r functest.Request) Answer {
-	return p.SendAs(ctx, r, rand.Text())
+// Request is a request to the API.
+type Request struct {
+	Method, Path, Token, Body string
+	IdempotencyKey            string
+	// ID is the gateway's id of the request; "" is a new one.
+	ID string
 }
 
-// SendAs is Send under the id.
-func (p *Process) SendAs(ctx context.Context, r functest.Request, requestID string) Answer {
-	function := p.functions[r.Method+" "+r.Resource]
-	if function == nil {
-		panic("no function serves " + r.Method + " " + r.Resource)
-	}
-	event := r.Event()
-	event.RequestContext.RequestID = requestID
-	out, err := invoke(ctx, function, event)
+// Send has the function that serves the request answer it, as API Gateway and
+// Lambda would.
+func (p *Process) Send(ctx context.Context, r Request) Answer {
+	request, err := http.NewRequestWithContext(ctx, r.Method, r.Path, strings.NewReader(r.Body))
 	if err != nil {
-		return p.keep(Answer{Status: http.StatusBadGateway, Text: err.Error()})
+		panic(err)
 	}
-	return p.keep(httpAnswer(out))
+	request.Header.Set("Authorization", "Bearer "+r.Token)
+	for name, value := range map[string]string{"Idempotency-Key": r.IdempotencyKey, requestIDHeader: r.ID} {
+		if value != "" {
+			request.Header.Set(name, value)
+		}
+	}
+	if r.Body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	response := httptest.NewRecorder()
+	p.gateway.ServeHTTP(response, request)
+	a := answerOf(response.Code, response.Body.String())
+	a.ETag = response.Header().Get("ETag")
+	a.RetryAfter = response.Header().Get("Retry-After")
+	return p.keep(a)
 }
 
 // Invoke asks the authorizer directly. A refusal of the question has the status
 // that it would have over HTTP.
 func (p *Process) Invoke(ctx context.Context, question map[string]any) Answer {
-	out, err := invoke(ctx, p.functions[directInvocation], question)
+	out, err := p.invoke(ctx, p.functions[directInvocation], question)
 	refusal, refused := errors.AsType[messages.InvokeResponse_Error](err)
 	switch {
 	case refused && refusal.Type == string(apikey.CodeUnavailable):
@@ -186,16 +202,16 @@ func (p *Process) Told() string {
 
 // invoke invokes a function as Lambda does: with a time limit, and one event at a
 // time, which is why Lambda's library may answer from memory that it uses again.
-func invoke(ctx context.Context, function, event any) ([]byte, error) {
+func (p *Process) invoke(ctx context.Context, function, event any) ([]byte, error) {
 	payload, err := json.Marshal(event)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, FunctionTimeout)
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
 	out, err := lambda.NewHandler(function).Invoke(ctx, payload)
 	if err == nil && ctx.Err() == context.DeadlineExceeded {
-		err = errors.New("Task timed out after " + FunctionTimeout.String())
+		err = errors.New("Task timed out after " + p.timeout.String())
 	}
 	return out, err
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/userapikey/service/functions/servicetest"
 	"github.com/userapikey/service/proof"
@@ -15,6 +16,7 @@ import (
 func emulated() servicetest.Backend {
 	return servicetest.Backend{
 		Table: emulator, Secrets: emulator, Getenv: getenv, TableName: stack["TABLE_NAME"], SecretPrefix: "user-api-key/proof",
+		Timeout: 5 * time.Second,
 	}
 }
 

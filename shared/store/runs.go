@@ -174,25 +174,28 @@ func (s *Store) EndRun(ctx context.Context, ref apikey.RunRef, accountID string)
 		Key:                       runKey(ref),
 		ConditionExpression:       aws.String("leaseExpiresAt > :gone"),
 		ExpressionAttributeValues: item{":gone": s.leaseOffRecord()},
+
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}
 	if accountID != "" {
 		end.ConditionExpression = aws.String("leaseExpiresAt > :gone AND accountId = :account")
 		end.ExpressionAttributeValues[":account"] = text(accountID)
 	}
 	// Sent here and not by the SDK's retryer: once an answer was lost, that there
-	// is no such run means that it was ended.
+	// is no run any more means that it was ended.
 	var lost error
 	for send := range maxSends {
 		if err := s.backOff(ctx, send); err != nil {
 			return unavailable(errors.Join(lost, err))
 		}
 		_, err := s.client.DeleteItem(ctx, end, sendOnce)
+		notMet, refused := errors.AsType[*types.ConditionalCheckFailedException](err)
 		switch {
 		case err == nil:
 			return nil
-		case isConditionNotMet(err) && lost != nil:
+		case refused && lost != nil && notMet.Item == nil:
 			return nil //nolint:nilerr // ended by the request whose answer was lost
-		case isConditionNotMet(err):
+		case refused:
 			return apikey.RunNotFound()
 		case isClientFault(err) && !isThrottling(err):
 			return unavailable(err)

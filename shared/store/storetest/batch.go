@@ -10,6 +10,14 @@ func (e *Engine) SetBatchSize(n int) {
 	e.batchSize = n
 }
 
+// SetPause has something happen between the reads of a batch, which is no
+// snapshot: what other requests do then is in what it reads next.
+func (e *Engine) SetPause(pause func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.pause = pause
+}
+
 func (e *Engine) transactGetItems(body []byte) (any, *refusal) {
 	var request struct {
 		TransactItems []struct{ Get getRequest }
@@ -50,13 +58,14 @@ func (e *Engine) batchGetItem(body []byte) (any, *refusal) {
 	if len(asked.Keys) == 0 || len(asked.Keys) > maxBatchKeys {
 		return nil, invalid("Too many items requested for the BatchGetItem call")
 	}
-	source := e.previous
-	if asked.ConsistentRead {
-		source = e.items
-	}
 	found, seen := []item{}, map[string]bool{}
 	unprocessed := keysAndAttributes{ConsistentRead: asked.ConsistentRead}
 	for _, attributes := range asked.Keys {
+		e.waitBetweenReads(len(seen))
+		source := e.previous
+		if asked.ConsistentRead {
+			source = e.items
+		}
 		key, err := e.keyOf(Table, attributes)
 		switch {
 		case err != nil:
@@ -75,6 +84,16 @@ func (e *Engine) batchGetItem(body []byte) (any, *refusal) {
 		answer["UnprocessedKeys"] = map[string]any{Table: unprocessed}
 	}
 	return answer, nil
+}
+
+// waitBetweenReads lets other requests at the table before every read but the
+// first. The engine's lock is held before and after.
+func (e *Engine) waitBetweenReads(reads int) {
+	if pause := e.pause; pause != nil && reads > 0 {
+		e.mu.Unlock()
+		pause()
+		e.mu.Lock()
+	}
 }
 
 // encodedSize is about how many bytes an item has.

@@ -37,6 +37,7 @@ type Engine struct {
 	tokens    map[string]string
 	pageBytes int
 	batchSize int
+	pause     func()
 }
 
 // NewEngine makes an engine with an empty table.
