@@ -97,6 +97,27 @@ func TestCodesListsEveryCode(t *testing.T) {
 	}
 }
 
+// So are tables over the lists of schedules.
+func TestListsNameEveryValue(t *testing.T) {
+	for typeName, listed := range map[string][]string{
+		"Binding":       texts(apikey.Bindings),
+		"ScheduleState": texts(apikey.ScheduleStates),
+	} {
+		if diff := cmp.Diff(constantsOf(t, "schedule.go", typeName), listed); diff != "" {
+			t.Errorf("%s (-declared +listed):\n%s", typeName, diff)
+		}
+	}
+}
+
+// texts are the sorted values of a list.
+func texts[T ~string](values []T) []string {
+	var texts []string
+	for _, value := range values {
+		texts = append(texts, string(value))
+	}
+	return slices.Sorted(slices.Values(texts))
+}
+
 // constantsOf is the sorted values of a file's constants of a type.
 func constantsOf(t *testing.T, file, typeName string) []string {
 	t.Helper()

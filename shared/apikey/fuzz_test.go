@@ -1,8 +1,10 @@
 package apikey_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/userapikey/service/shared/apikey"
@@ -52,6 +54,49 @@ func FuzzParseUUID(f *testing.F) {
 			t.Errorf("%q was refused with the id %s", text, id)
 		case err == nil && id.String() != text:
 			t.Errorf("%q was parsed to %q", text, id)
+		}
+	})
+}
+
+// FuzzParseScheduleRef: what the parser accepts is written as the same text, and
+// names a schedule that can be. Every text's content is tried with its right
+// checksum as well.
+func FuzzParseScheduleRef(f *testing.F) {
+	f.Fuzz(func(t *testing.T, text string) {
+		texts := []string{text}
+		if body, ok := strings.CutPrefix(text, "cpds_"); ok {
+			if decoded, err := base64.RawURLEncoding.DecodeString(body); err == nil && len(decoded) > 20 {
+				texts = append(texts, scheduleRef(decoded[4:20], string(decoded[20:])))
+			}
+		}
+		for _, text := range texts {
+			ref, err := apikey.ParseScheduleRef(text)
+			switch {
+			case err != nil && ref != apikey.ScheduleRef{}:
+				t.Errorf("%q was refused with %+v", text, ref)
+			case err == nil && (ref.String() != text || !apikey.IsScheduleID(ref.ID) || !scheduleRefPattern.MatchString(text)):
+				t.Errorf("%q was parsed to %+v, %q", text, ref, ref)
+			}
+		}
+	})
+}
+
+// FuzzParseRunRef: what the parser accepts is written as the same text. Every
+// text is tried with its right checksum as well.
+func FuzzParseRunRef(f *testing.F) {
+	f.Fuzz(func(t *testing.T, text string) {
+		texts := []string{text}
+		if len(text) > 6 {
+			texts = append(texts, withChecksum(unchecked(text)))
+		}
+		for _, text := range texts {
+			ref, err := apikey.ParseRunRef(text)
+			switch {
+			case err != nil && ref != apikey.RunRef{}:
+				t.Errorf("%q was refused with %+v", text, ref)
+			case err == nil && (ref.String() != text || !runRefPattern.MatchString(text)):
+				t.Errorf("%q was parsed to %+v, %q", text, ref, ref)
+			}
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package apikey_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -96,6 +97,73 @@ func wantSame(t *testing.T, complaint string, before, after apikey.Ring) {
 	} {
 		if diff != "" {
 			t.Errorf("%s (-before +after):\n%s", complaint, diff)
+		}
+	}
+}
+
+// TestBindingsShareNoMemory is the same of schedules: neither the old ring nor
+// the schedules that were given change, whatever is done to what was returned.
+func TestBindingsShareNoMemory(t *testing.T) {
+	type change func(apikey.Ring, []apikey.Schedule) (apikey.Ring, *apikey.Event, []apikey.Schedule)
+	for name, change := range map[string]change{
+		"bind": func(r apikey.Ring, given []apikey.Schedule) (apikey.Ring, *apikey.Event, []apikey.Schedule) {
+			next, event, bound, err := r.Bind(at(later), &given[0], following(given[0].ID))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return next, event, []apikey.Schedule{bound}
+		},
+		"rebind": func(r apikey.Ring, given []apikey.Schedule) (apikey.Ring, *apikey.Event, []apikey.Schedule) {
+			next, event, rebound, err := r.Rebind(at(later), given)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return next, event, rebound
+		},
+		"unbind": func(r apikey.Ring, given []apikey.Schedule) (apikey.Ring, *apikey.Event, []apikey.Schedule) {
+			next, event := r.Unbind(at(later), given[0])
+			return next, event, slices.Clone(given)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ring, given := bind(t, ringOf(t, 1), pinned("a", 1), pinned("b", 1))
+			ring = deleted(t, rotatedOnce(t, rotatedOnce(t, ring, 2), 3), 2)
+			ring.PhasedOut, ring.Deleted, given = roomy(ring.PhasedOut), roomy(ring.Deleted), roomy(given)
+			before, givenBefore := deepCopy(ring), copyWithRoom(given)
+
+			next, event, returned := change(ring, given)
+			wantSame(t, "the operation changed the old ring", before, ring)
+
+			nextBefore, returnedBefore := deepCopy(next), slices.Clone(returned)
+			for i := range event.Schedules[:cap(event.Schedules)] {
+				event.Schedules[:cap(event.Schedules)][i] = apikey.Schedule{ID: "scribbled"}
+			}
+			wantSame(t, "the new ring shares memory with the event", nextBefore, next)
+			if diff := cmp.Diff(returnedBefore, returned); diff != "" {
+				t.Errorf("the schedules share memory with the event (-before +after):\n%s", diff)
+			}
+
+			scribble(&next)
+			for i := range returned[:cap(returned)] {
+				returned[:cap(returned)][i] = apikey.Schedule{ID: "scribbled"}
+			}
+			wantSame(t, "the old ring shares memory with what was returned", before, ring)
+			if diff := cmp.Diff(givenBefore[:cap(givenBefore)], given[:cap(given)]); diff != "" {
+				t.Errorf("the schedules that were given changed (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAffectedSchedulesShareNoMemory(t *testing.T) {
+	ring, given := bind(t, ringOf(t, 1), pinned("a", 1), pinned("b", 1))
+	for name, affected := range map[string]apikey.AffectedSchedules{
+		"rotation": ring.ByRotation(given), "deletion": ring.ByDeletion(id(1), given), "deletion of all": ring.ByDeletionOfAll(given),
+	} {
+		before := slices.Clone(given)
+		affected.First[0].ID = "scribbled"
+		if diff := cmp.Diff(before, given); diff != "" {
+			t.Errorf("%s (-before +after):\n%s", name, diff)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"hash/crc32"
+	"slices"
 )
 
 // ScheduleRef is what a job runner names a bound schedule by: it tells which
@@ -30,7 +31,7 @@ var errScheduleRef = errors.New("not a reference to a schedule")
 
 // String is the reference's text form.
 func (r ScheduleRef) String() string {
-	named := append(r.Locator[:], r.ID...)
+	named := slices.Concat(r.Locator[:], []byte(r.ID))
 	sum := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(named))
 	return scheduleRefPrefix + base64.RawURLEncoding.EncodeToString(append(sum, named...))
 }

@@ -87,6 +87,9 @@ func (r Ring) StateOf(s Schedule) ScheduleState {
 // Bound as it is already, it changes nothing: the event is nil. Errors:
 // key_not_active, key_not_found, too_many_schedules.
 func (r Ring) Bind(c Command, before *Schedule, s Schedule) (Ring, *Event, Schedule, error) {
+	if s.Binding == FollowActive {
+		s.KeyID = KeyID{}
+	}
 	if before != nil && before.isBoundAs(s) {
 		return r, nil, *before, nil
 	}
@@ -135,7 +138,7 @@ func (r Ring) Rebind(c Command, pinned []Schedule) (Ring, *Event, []Schedule, er
 		rebound[i] = next.bound(c, s)
 	}
 	event := next.event(c, EventScheduleBound)
-	event.Schedules = rebound
+	event.Schedules = slices.Clone(rebound)
 	return next, &event, rebound, nil
 }
 

@@ -34,14 +34,6 @@ const (
 	ScheduleKeyDeleted Reason = "schedule_key_deleted"
 )
 
-// The reasons of a batch for which one of its requests has no decision.
-const (
-	// InvalidRequest: the form of the request is wrong.
-	InvalidRequest Reason = "invalid_request"
-	// Unavailable: what the decision needs cannot be reached at the moment.
-	Unavailable Reason = "unavailable"
-)
-
 // Reasons lists every reason of a decision, for tables that must be complete.
 var Reasons = []Reason{
 	KeyActive, CredentialMalformed, KeyUnknown, KeyPhasedOut, KeyDeleted, NoActiveKey,
@@ -131,7 +123,7 @@ type Needs struct {
 
 // Needs tells what to read. There is nothing to read for a question that is
 // refused by its form.
-func (q Question) Needs() (needs Needs, any bool) {
+func (q Question) Needs() (needs Needs, needed bool) {
 	switch {
 	case q.refused != "":
 		return Needs{}, false
@@ -157,7 +149,7 @@ func (q Question) Decide(facts Facts, now time.Time) (Decision, *Run) {
 	decision := q.decide(facts)
 	run := q.run(decision, now)
 	if run != nil {
-		decision.Run = &RunLease{Ref: run.Ref(), ExpiresAt: run.LeaseExpiresAt}
+		decision.Run = run.lease()
 	}
 	return decision, run
 }

@@ -34,6 +34,15 @@ func TestEveryReasonForEveryCaller(t *testing.T) {
 	unknown := jobauth.Decision{Reason: "key_unknown"}
 	malformed := jobauth.Decision{Reason: "credential_malformed"}
 	noActive := jobauth.Decision{Reason: "no_active_key"}
+	noSchedule := jobauth.Decision{Reason: "schedule_unknown"}
+	pinnedToPhasedOut := jobauth.Decision{Reason: "schedule_key_phased_out", KeyID: keyID(2), KeyName: ring.PhasedOut[0].Name, Owner: &ada}
+	pinnedToDeleted := func(n int) jobauth.Decision {
+		return jobauth.Decision{Reason: "schedule_key_deleted", KeyID: keyID(n), Owner: &ada}
+	}
+	followsNothing := jobauth.Decision{Reason: "no_active_key", Owner: &ada}
+	nightly := bySchedule(refOf("nightly"))
+	typo := bySchedule(refOf("nightly")[:40] + "x")
+	weekly := bySchedule(refOf("weekly"))
 
 	seen := map[jobauth.Reason]bool{}
 	for _, c := range []struct {
@@ -43,24 +52,40 @@ func TestEveryReasonForEveryCaller(t *testing.T) {
 		// What its own account's runner and the platform's are told, and what
 		// everybody else is.
 		insiders, outsiders jobauth.Decision
+		schedule            *apikey.Schedule
 	}{
-		{"Active key's credential", right(3), ring, active, unknown},
-		{"Phased out key's credential", right(2), ring, phasedOut, unknown},
-		{"deleted key's credential", right(1), ring, deleted(1), unknown},
-		{"Active key's credential after all were deleted", right(3), empty, deleted(3), unknown},
-		{"Phased out key's credential after all were deleted", right(2), empty, deleted(2), unknown},
-		{"credential of a key that never was", right(7), ring, unknown, unknown},
-		{"wrong secret of the Active key", wrong(3), ring, unknown, unknown},
-		{"wrong secret of the Phased out key", wrong(2), ring, unknown, unknown},
-		{"wrong secret of the deleted key", wrong(1), ring, unknown, unknown},
-		{"secret of another key of the ring", byCredential(credential(t, 2, 3).Reveal()), ring, unknown, unknown},
-		{"credential of an owner without a ring", right(3), apikey.Ring{}, unknown, unknown},
-		{"malformed credential", byCredential("cpdk_x"), ring, malformed, malformed},
-		{"empty credential", byCredential(""), ring, malformed, malformed},
-		{"mistyped credential", byCredential(credential(t, 3, 3).Reveal() + " "), ring, malformed, malformed},
-		{"owner with an Active key", byOwner("acme", "IBMid-1"), ring, active, noActive},
-		{"owner whose keys were deleted", byOwner("acme", "IBMid-1"), empty, noActive, noActive},
-		{"owner without a ring", byOwner("acme", "IBMid-1"), apikey.Ring{}, noActive, noActive},
+		{"Active key's credential", right(3), ring, active, unknown, nil},
+		{"Phased out key's credential", right(2), ring, phasedOut, unknown, nil},
+		{"deleted key's credential", right(1), ring, deleted(1), unknown, nil},
+		{"Active key's credential after all were deleted", right(3), empty, deleted(3), unknown, nil},
+		{"Phased out key's credential after all were deleted", right(2), empty, deleted(2), unknown, nil},
+		{"credential of a key that never was", right(7), ring, unknown, unknown, nil},
+		{"wrong secret of the Active key", wrong(3), ring, unknown, unknown, nil},
+		{"wrong secret of the Phased out key", wrong(2), ring, unknown, unknown, nil},
+		{"wrong secret of the deleted key", wrong(1), ring, unknown, unknown, nil},
+		{"secret of another key of the ring", byCredential(credential(t, 2, 3).Reveal()), ring, unknown, unknown, nil},
+		{"credential of an owner without a ring", right(3), apikey.Ring{}, unknown, unknown, nil},
+		{"malformed credential", byCredential("cpdk_x"), ring, malformed, malformed, nil},
+		{"empty credential", byCredential(""), ring, malformed, malformed, nil},
+		{"mistyped credential", byCredential(credential(t, 3, 3).Reveal() + " "), ring, malformed, malformed, nil},
+		{"owner with an Active key", byOwner("acme", "IBMid-1"), ring, active, noActive, nil},
+		{"owner whose keys were deleted", byOwner("acme", "IBMid-1"), empty, noActive, noActive, nil},
+		{"owner without a ring", byOwner("acme", "IBMid-1"), apikey.Ring{}, noActive, noActive, nil},
+		{"schedule that follows", nightly, ring, active, noSchedule, following()},
+		{"schedule pinned to the Active key", nightly, ring, active, noSchedule, pinnedTo(3)},
+		{"schedule pinned to the Phased out key", nightly, ring, pinnedToPhasedOut, noSchedule, pinnedTo(2)},
+		{"schedule pinned to the deleted key", nightly, ring, pinnedToDeleted(1), noSchedule, pinnedTo(1)},
+		{"schedule pinned to a forgotten key", nightly, ring, pinnedToDeleted(900), noSchedule, pinnedTo(900)},
+		{"schedule that follows, all keys deleted", nightly, empty, followsNothing, noSchedule, following()},
+		{"schedule pinned to what was Active, all keys deleted", nightly, empty, pinnedToDeleted(3), noSchedule, pinnedTo(3)},
+		{"schedule that is not bound", nightly, ring, noSchedule, noSchedule, nil},
+		{"schedule that is not bound, all keys deleted", nightly, empty, noSchedule, noSchedule, nil},
+		{"schedule of an owner without a ring", nightly, apikey.Ring{}, noSchedule, noSchedule, nil},
+		{"mistyped reference", typo, ring, noSchedule, noSchedule, following()},
+		{"reference to another schedule", weekly, ring, noSchedule, noSchedule, nil},
+		{"empty reference", bySchedule(""), ring, noSchedule, noSchedule, following()},
+		{"a credential for a reference", bySchedule(credential(t, 3, 3).Reveal()), ring, noSchedule, noSchedule, following()},
+		{"a schedule's id for a reference", bySchedule("nightly"), ring, noSchedule, noSchedule, following()},
 	} {
 		for _, caller := range []struct {
 			name   string
@@ -74,12 +99,15 @@ func TestEveryReasonForEveryCaller(t *testing.T) {
 			{"zero caller", zeroCaller, c.outsiders},
 		} {
 			t.Run(c.name+"/"+caller.name, func(t *testing.T) {
-				got := decide(t, c.request, caller.caller, c.ring)
+				got, run := decideFrom(t, c.request, caller.caller, jobauth.Facts{Ring: c.ring, Schedule: c.schedule})
 				if diff := cmp.Diff(caller.want, got); diff != "" {
 					t.Errorf("-want +got:\n%s", diff)
 				}
 				if got.Allowed != (got.Reason == jobauth.KeyActive) {
 					t.Errorf("allowed %t for the reason %s", got.Allowed, got.Reason)
+				}
+				if run != nil {
+					t.Errorf("a run that was not asked for: %+v", run)
 				}
 				seen[got.Reason] = true
 			})
@@ -117,45 +145,96 @@ func TestAForeignOwnerAndOneWithoutKeysAreToldTheSame(t *testing.T) {
 	}
 }
 
+// A runner cannot tell whether a reference was made up, mistyped or is another
+// account's, nor whether that account has keys.
+func TestAForeignAForgedAndAMalformedScheduleAreToldTheSame(t *testing.T) {
+	ring := ringOfThree(t)
+	empty, _ := ring.DeleteAll(at(noon))
+	want, _ := decideFrom(t, bySchedule("cpds_x"), ownAccount, jobauth.Facts{})
+	for name, c := range map[string]struct {
+		caller jobauth.Caller
+		facts  jobauth.Facts
+	}{
+		"foreign, may run":         {otherAccount, jobauth.Facts{Ring: ring, Schedule: following()}},
+		"foreign, key Phased out":  {otherAccount, jobauth.Facts{Ring: ring, Schedule: pinnedTo(2)}},
+		"foreign, key deleted":     {otherAccount, jobauth.Facts{Ring: ring, Schedule: pinnedTo(1)}},
+		"foreign, no Active key":   {otherAccount, jobauth.Facts{Ring: empty, Schedule: following()}},
+		"foreign, not bound":       {otherAccount, jobauth.Facts{Ring: ring}},
+		"foreign, no ring":         {otherAccount, jobauth.Facts{}},
+		"forged":                   {ownAccount, jobauth.Facts{Ring: ring}},
+		"forged, no ring":          {ownAccount, jobauth.Facts{}},
+		"forged, for the platform": {platform, jobauth.Facts{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := bySchedule(refOf("nightly"))
+			r.RunID = new("run-1")
+			got, run := decideFrom(t, r, c.caller, c.facts)
+			if diff := cmp.Diff(want, got); diff != "" || run != nil {
+				t.Errorf("run %+v (-malformed +got):\n%s", run, diff)
+			}
+		})
+	}
+}
+
 // A ring of no account does not come about; it must not be everybody's.
 func TestTheZeroCallerHasNoBusinessWithARingOfNoAccount(t *testing.T) {
 	ring := ringOfThree(t)
 	ring.Owner = apikey.Owner{}
-	got := decide(t, byCredential(credential(t, 3, 3).Reveal()), zeroCaller, ring)
-	if diff := cmp.Diff(jobauth.Decision{Reason: "key_unknown"}, got); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
+	for reason, r := range map[jobauth.Reason]jobauth.Request{
+		"key_unknown":      byCredential(credential(t, 3, 3).Reveal()),
+		"schedule_unknown": bySchedule(refOf("nightly")),
+	} {
+		got, _ := decideFrom(t, r, zeroCaller, jobauth.Facts{Ring: ring, Schedule: following()})
+		if diff := cmp.Diff(jobauth.Decision{Reason: reason}, got); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
 	}
 }
 
-func TestNoRingIsReadForWhatFormAndCallerDecide(t *testing.T) {
-	good := credential(t, 3, 3).Reveal()
+func TestNothingIsReadForWhatFormAndCallerDecide(t *testing.T) {
+	good, ref := credential(t, 3, 3).Reveal(), refOf("nightly")
+	ring := &jobauth.Needs{Ring: ada.Locator()}
+	ringAndSchedule := &jobauth.Needs{Ring: ada.Locator(), ScheduleID: "nightly"}
 	for _, c := range []struct {
 		name    string
 		request jobauth.Request
 		caller  jobauth.Caller
-		needed  bool
+		want    *jobauth.Needs // nil: nothing
 	}{
-		{"malformed credential", byCredential("cpdk_x"), platform, false},
-		{"empty credential", byCredential(""), ownAccount, false},
-		{"cut off credential", byCredential(good[:len(good)-1]), ownAccount, false},
-		{"foreign owner", byOwner("acme", "IBMid-1"), otherAccount, false},
-		{"owner, zero caller", byOwner("acme", "IBMid-1"), zeroCaller, false},
-		{"good credential", byCredential(good), ownAccount, true},
-		{"good credential of whom only the ring tells", byCredential(good), otherAccount, true},
-		{"own owner", byOwner("acme", "IBMid-1"), ownAccount, true},
-		{"platform's owner", byOwner("acme", "IBMid-1"), platform, true},
+		{"malformed credential", byCredential("cpdk_x"), platform, nil},
+		{"empty credential", byCredential(""), ownAccount, nil},
+		{"cut off credential", byCredential(good[:len(good)-1]), ownAccount, nil},
+		{"foreign owner", byOwner("acme", "IBMid-1"), otherAccount, nil},
+		{"owner, zero caller", byOwner("acme", "IBMid-1"), zeroCaller, nil},
+		{"malformed reference", bySchedule("cpds_x"), platform, nil},
+		{"empty reference", bySchedule(""), ownAccount, nil},
+		{"cut off reference", bySchedule(ref[:len(ref)-1]), ownAccount, nil},
+		{"reference of a run", bySchedule(apikey.NewRunRef(ada.Locator(), "job-1", "run-1").String()), platform, nil},
+		{"good credential", byCredential(good), ownAccount, ring},
+		{"good credential of whom only the ring tells", byCredential(good), otherAccount, ring},
+		{"own owner", byOwner("acme", "IBMid-1"), ownAccount, ring},
+		{"platform's owner", byOwner("acme", "IBMid-1"), platform, ring},
+		{"good reference", bySchedule(ref), ownAccount, ringAndSchedule},
+		{"good reference, for the platform", bySchedule(ref), platform, ringAndSchedule},
+		{"good reference of whom only the ring tells", bySchedule(ref), otherAccount, ringAndSchedule},
+		{
+			"reference to another owner's schedule",
+			bySchedule(apikey.ScheduleRef{Locator: apikey.Locator{15: 1}, ID: "."}.String()), ownAccount,
+			&jobauth.Needs{Ring: apikey.Locator{15: 1}, ScheduleID: "."},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			c.request.RunID = new("run-1") // nothing is read for a run
 			question, err := c.request.Prepare(c.caller)
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := apikey.Locator{}
-			if c.needed {
-				want = ada.Locator()
+			want := jobauth.Needs{}
+			if c.want != nil {
+				want = *c.want
 			}
-			if needs, any := question.Needs(); any != c.needed || needs != (jobauth.Needs{Ring: want}) {
-				t.Errorf("needs %v: %t", needs, any)
+			if needs, needed := question.Needs(); needed != (c.want != nil) || needs != want {
+				t.Errorf("needs %+v: %t, want %+v", needs, needed, want)
 			}
 		})
 	}
@@ -180,12 +259,14 @@ func TestEveryKindOfJobMayRunWithAnActiveKey(t *testing.T) {
 	for _, jobType := range jobauth.JobTypes {
 		for _, trigger := range jobauth.Triggers {
 			t.Run(fmt.Sprintf("%s/%s", jobType, trigger), func(t *testing.T) {
-				for _, r := range []jobauth.Request{byOwner("acme", "IBMid-1"), byCredential(credential(t, 3, 3).Reveal())} {
+				for _, r := range []jobauth.Request{
+					byOwner("acme", "IBMid-1"), byCredential(credential(t, 3, 3).Reveal()), bySchedule(refOf("nightly")),
+				} {
 					r.JobType, r.Trigger = jobType, trigger
 					if jobType == jobauth.RuntimeService {
 						r.Service = "watsonx"
 					}
-					if decision := decide(t, r, ownAccount, ring); !decision.Allowed {
+					if decision, _ := decideFrom(t, r, ownAccount, jobauth.Facts{Ring: ring, Schedule: following()}); !decision.Allowed {
 						t.Errorf("refused: %s", decision.Reason)
 					}
 				}

@@ -85,18 +85,44 @@ func ringOfThree(t testing.TB) apikey.Ring {
 	return ring
 }
 
+// refOf is the reference to ada's schedule.
+func refOf(scheduleID string) string {
+	return apikey.ScheduleRef{Locator: ada.Locator(), ID: scheduleID}.String()
+}
+
+// following and pinnedTo are ada's schedule "nightly", bound to the Active key and
+// to her n-th.
+func following() *apikey.Schedule {
+	return &apikey.Schedule{ID: "nightly", Binding: apikey.FollowActive, JobID: "job-9", BoundAt: noon, Revision: 1}
+}
+
+func pinnedTo(n int) *apikey.Schedule {
+	return &apikey.Schedule{ID: "nightly", Binding: apikey.Pinned, KeyID: keyID(n), BoundAt: noon, Revision: 1}
+}
+
 // decide asks, and answers from the ring only if one is needed.
 func decide(t rapid.TB, r jobauth.Request, caller jobauth.Caller, ring apikey.Ring) jobauth.Decision {
+	t.Helper()
+	decision, _ := decideFrom(t, r, caller, jobauth.Facts{Ring: ring})
+	return decision
+}
+
+// decideFrom asks, and answers from those of the facts that are needed.
+func decideFrom(t rapid.TB, r jobauth.Request, caller jobauth.Caller, facts jobauth.Facts) (jobauth.Decision, *jobauth.Run) {
 	t.Helper()
 	question, err := r.Prepare(caller)
 	if err != nil {
 		t.Fatalf("%+v: %v", r, err)
 	}
-	if needs, any := question.Needs(); !any {
-		ring = apikey.Ring{}
-	} else if needs.Ring != ada.Locator() {
+	needs, needed := question.Needs()
+	if needed && needs.Ring != ada.Locator() {
 		t.Fatalf("asked for the ring %v, want ada's", needs.Ring)
 	}
-	decision, _ := question.Decide(jobauth.Facts{Ring: ring}, noon)
-	return decision
+	if !needed {
+		facts.Ring = apikey.Ring{}
+	}
+	if needs.ScheduleID == "" {
+		facts.Schedule = nil
+	}
+	return question.Decide(facts, noon)
 }

@@ -2,8 +2,10 @@ package jobauth_test
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/jobauth"
@@ -21,6 +23,7 @@ func TestAWrongFieldIsNamed(t *testing.T) {
 		set       func(*jobauth.Request, string)
 	}{
 		{"jobId", 256, func(r *jobauth.Request, s string) { r.JobID = s }},
+		{"runId", 128, func(r *jobauth.Request, s string) { r.RunID = &s }},
 		{"service", 128, func(r *jobauth.Request, s string) { r.JobType, r.Service = jobauth.RuntimeService, s }},
 		{"owner.accountId", 128, func(r *jobauth.Request, s string) { r.Owner.AccountID = s }},
 		{"owner.iamId", 128, func(r *jobauth.Request, s string) { r.Owner.IAMID = s }},
@@ -49,6 +52,11 @@ func TestLengthsAreCountedInCharacters(t *testing.T) {
 	r := byOwner("acme", "IBMid-1")
 	r.JobID, r.JobType, r.Service = strings.Repeat("字", 256), jobauth.RuntimeService, strings.Repeat("é", 128)
 	wantValid(t, r)
+	r.RunID = new(strings.Repeat("字", 128))
+	wantValid(t, r)
+	r.RunID = new(strings.Repeat("字", 129))
+	wantInvalid(t, r, "runId")
+	r.RunID = nil
 	r.JobID += "字"
 	wantInvalid(t, r, "jobId")
 	r.JobID, r.Service = "job 1", r.Service+"é"
@@ -96,18 +104,82 @@ func TestOnlyARuntimeServiceNamesAService(t *testing.T) {
 }
 
 func TestTheKeyIsNamedInExactlyOneWay(t *testing.T) {
-	both := byOwner("acme", "IBMid-1")
-	both.Credential = new(credential(t, 3, 3).Reveal())
-	wantInvalid(t, both, "owner")
-	both.Credential = new("")
-	wantInvalid(t, both, "owner")
-	wantInvalid(t, request(), "credential")
+	good := credential(t, 3, 3).Reveal()
+	for _, c := range []struct {
+		credential, scheduleRef, owner bool
+		want                           string // the field that is wrong; "" is none
+	}{
+		{false, false, false, "credential"},
+		{true, false, false, ""},
+		{false, true, false, ""},
+		{false, false, true, ""},
+		{true, true, false, "scheduleRef"},
+		{true, false, true, "owner"},
+		{false, true, true, "owner"},
+		{true, true, true, "scheduleRef"},
+	} {
+		for _, text := range []string{"", "x", good, refOf("nightly")} { // good or bad, it is given
+			r := request()
+			if c.credential {
+				r.Credential = &text
+			}
+			if c.scheduleRef {
+				r.ScheduleRef = &text
+			}
+			if c.owner {
+				r.Owner = &jobauth.OwnerRef{AccountID: "acme", IAMID: "IBMid-1"}
+			}
+			if c.want == "" {
+				wantValid(t, r)
+				continue
+			}
+			detail := wantInvalid(t, r, c.want)
+			if text != "" && text != "x" && strings.Contains(detail, text) {
+				t.Errorf("%q shows what was given", detail)
+			}
+		}
+	}
 }
 
-// A credential of the wrong form is a good question with a bad answer.
-func TestAMalformedCredentialIsNoInvalidRequest(t *testing.T) {
+// A lease is for a run, and of seconds that are within its bounds.
+func TestLeasesAreOfRunsAndBounded(t *testing.T) {
+	for seconds, valid := range map[int64]bool{
+		1: true, 60: true, 3600: true, 86_399: true, 86_400: true,
+		0: false, -1: false, 86_401: false, math.MaxInt64: false, math.MinInt64: false, 1 << 32: false,
+	} {
+		r := byOwner("acme", "IBMid-1")
+		r.LeaseSeconds = &seconds
+		wantInvalid(t, r, "leaseSeconds") // without a run
+
+		r.RunID = new("run-1")
+		lease, err := jobauth.ParseLease(&seconds)
+		if !valid {
+			wantInvalid(t, r, "leaseSeconds")
+			var refusal *apikey.Error
+			if !errors.As(err, &refusal) || refusal.Code != apikey.CodeInvalidRequest || refusal.Field != "leaseSeconds" || lease != 0 {
+				t.Errorf("%d seconds: %v, %v", seconds, lease, err)
+			}
+			continue
+		}
+		wantValid(t, r)
+		if want := time.Duration(seconds) * time.Second; lease != want || err != nil {
+			t.Errorf("%d seconds: %v, %v", seconds, lease, err)
+		}
+	}
+	if lease, err := jobauth.ParseLease(nil); lease != time.Hour || err != nil {
+		t.Errorf("no lease: %v, %v", lease, err)
+	}
+	if jobauth.MaxLease != 24*time.Hour || jobauth.DefaultLease != time.Hour {
+		t.Errorf("at most %v, %v unless asked for", jobauth.MaxLease, jobauth.DefaultLease)
+	}
+}
+
+// A credential or a reference of the wrong form is a good question with a bad
+// answer.
+func TestAMalformedCredentialOrReferenceIsNoInvalidRequest(t *testing.T) {
 	for _, text := range []string{"", "x", "\xff", "a\nb", strings.Repeat("x", 10_000)} {
 		wantValid(t, byCredential(text))
+		wantValid(t, bySchedule(text))
 	}
 }
 

@@ -11,7 +11,8 @@ import (
 )
 
 // TestOnlyTheActiveKeyIsEverAllowed changes a ring at random and asks, after
-// every change, about every credential that was ever given out.
+// every change, about every credential that was ever given out and a schedule
+// pinned to every key that ever was.
 func TestOnlyTheActiveKeyIsEverAllowed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ring := apikey.Ring{Owner: ada}
@@ -62,9 +63,19 @@ func wantReasons(t *rapid.T, ring apikey.Ring, reasons map[int]jobauth.Reason, a
 		if got := decide(t, byCredential(credential(t, n, n).Reveal()), ownAccount, ring); got.Reason != want || got.Allowed != (n == active) {
 			t.Fatalf("key %d: allowed %t, %s; want %s", n, got.Allowed, got.Reason, want)
 		}
+		want = map[jobauth.Reason]jobauth.Reason{
+			jobauth.KeyActive: jobauth.KeyActive, jobauth.KeyPhasedOut: jobauth.ScheduleKeyPhasedOut,
+			jobauth.KeyDeleted: jobauth.ScheduleKeyDeleted, jobauth.KeyUnknown: jobauth.ScheduleKeyDeleted,
+		}[want]
+		got, _ := decideFrom(t, bySchedule(refOf("nightly")), ownAccount, jobauth.Facts{Ring: ring, Schedule: pinnedTo(n)})
+		if got.Reason != want || got.Allowed != (n == active) {
+			t.Fatalf("schedule pinned to key %d: allowed %t, %s; want %s", n, got.Allowed, got.Reason, want)
+		}
 	}
-	got := decide(t, byOwner("acme", "IBMid-1"), ownAccount, ring)
-	if got.Allowed != (active != 0) || got.Allowed && got.KeyID != keyID(active) {
-		t.Fatalf("the owner's key: allowed %t, %v; want %d", got.Allowed, got.KeyID, active)
+	for name, r := range map[string]jobauth.Request{"owner": byOwner("acme", "IBMid-1"), "schedule that follows": bySchedule(refOf("nightly"))} {
+		got, _ := decideFrom(t, r, ownAccount, jobauth.Facts{Ring: ring, Schedule: following()})
+		if got.Allowed != (active != 0) || got.Allowed && got.KeyID != keyID(active) {
+			t.Fatalf("%s: allowed %t, %v; want %d", name, got.Allowed, got.KeyID, active)
+		}
 	}
 }

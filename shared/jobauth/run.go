@@ -50,18 +50,21 @@ func (r Run) Renew(ring apikey.Ring, now time.Time, lease time.Duration) (Decisi
 	if !exists {
 		return Decision{Reason: KeyDeleted, KeyID: r.KeyID, Owner: &r.Owner}, r
 	}
-	if expiresAt := now.Add(lease); expiresAt.After(r.LeaseExpiresAt) {
+	if expiresAt := instant(now).Add(lease); expiresAt.After(r.LeaseExpiresAt) {
 		r.LeaseExpiresAt = expiresAt
 	}
 	decision := Decision{
 		Allowed: true, Reason: KeyPhasedOut, KeyID: key.ID, KeyName: key.Name, Owner: &ring.Owner,
 		Secret: &SecretRef{ARN: ring.SecretARN, VersionID: key.VersionID},
+		Run:    r.lease(),
 	}
-	if ring.Active.ID == key.ID {
+	if key.Status == apikey.StatusActive {
 		decision.Reason = KeyActive
 	}
 	return decision, r
 }
+
+func (r Run) lease() *RunLease { return &RunLease{Ref: r.Ref(), ExpiresAt: r.LeaseExpiresAt} }
 
 // run is the run that an allowed request asks to have recorded.
 func (r Request) run(d Decision, now time.Time) *Run {
@@ -70,9 +73,13 @@ func (r Request) run(d Decision, now time.Time) *Run {
 	}
 	return &Run{
 		Owner: *d.Owner, KeyID: d.KeyID, JobID: r.JobID, RunID: *r.RunID, JobType: r.JobType, Service: r.Service,
-		StartedAt: now, LeaseExpiresAt: now.Add(leaseOf(r.LeaseSeconds)),
+		StartedAt: instant(now), LeaseExpiresAt: instant(now).Add(leaseOf(r.LeaseSeconds)),
 	}
 }
+
+// instant is a time as it goes on record: milliseconds of UTC, so that what is
+// answered and what is on record are the same.
+func instant(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
 
 func leaseOf(seconds *int64) time.Duration {
 	if seconds == nil {

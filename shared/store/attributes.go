@@ -104,6 +104,14 @@ func (r reader) number(name string) int64 {
 	return n
 }
 
+// count is 0 when there is no such attribute.
+func (r reader) count(name string) int {
+	if !r.has(name) {
+		return 0
+	}
+	return int(r.number(name))
+}
+
 func (r reader) flag(name string) bool {
 	if value := attribute[*types.AttributeValueMemberBOOL](r, name); value != nil {
 		return value.Value

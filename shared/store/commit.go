@@ -35,11 +35,7 @@ const (
 // commit makes the change in one transaction. It sends the transaction itself
 // rather than leave that to the SDK's retryer, because only the order of
 // answers tells what is known: a refusal after a lost answer proves nothing.
-func (s *Store) commit(ctx context.Context, next apikey.Ring, event apikey.Event, idempotency Idempotency) (outcome, error) {
-	input, err := s.transaction(next, event, idempotency)
-	if err != nil {
-		return refused, err
-	}
+func (s *Store) commit(ctx context.Context, input *dynamodb.TransactWriteItemsInput, event apikey.Event) (outcome, error) {
 	var lost error
 	for send := range maxSends {
 		if send > 0 {

@@ -13,7 +13,6 @@ func encodeEvent(e apikey.Event) item {
 		"correlationId": text(e.CorrelationID),
 		"keys":          list(e.Keys, encodeKey),
 		"secretArn":     text(e.SecretARN),
-		"affectedRuns":  number(int64(e.AffectedRuns)),
 	}
 	if len(e.Schedules) > 0 {
 		attributes["schedules"] = list(e.Schedules, encodeSchedule)
@@ -21,6 +20,9 @@ func encodeEvent(e apikey.Event) item {
 	if e.AffectedSchedules.Count > 0 {
 		attributes["affectedSchedules"] = list(e.AffectedSchedules.First, encodeSchedule)
 		attributes["affectedScheduleCount"] = number(int64(e.AffectedSchedules.Count))
+	}
+	if e.AffectedRuns > 0 {
+		attributes["affectedRuns"] = number(int64(e.AffectedRuns))
 	}
 	return attributes
 }
@@ -37,7 +39,7 @@ func decodeEvent(r reader) (apikey.Event, error) {
 		Keys:          readList(r, "keys", decodeKey),
 		SecretARN:     r.text("secretArn"),
 		Schedules:     readList(r, "schedules", decodeSchedule),
-		AffectedRuns:  int(r.number("affectedRuns")),
+		AffectedRuns:  r.count("affectedRuns"),
 	}
 	if r.has("affectedScheduleCount") {
 		event.AffectedSchedules = apikey.AffectedSchedules{

@@ -1,41 +1,18 @@
 package store_test
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/awstest"
 	"github.com/userapikey/service/shared/store"
-	"github.com/userapikey/service/shared/store/storetest"
 )
-
-// changes makes a key and rotates it, n changes in all.
-func (s *scene) changes(n int) {
-	s.t.Helper()
-	for i := range n {
-		_, err := s.store.Update(s.t.Context(), s.owner, store.Idempotency{},
-			func(_ context.Context, ring apikey.Ring) (apikey.Ring, *apikey.Event, error) {
-				change := ring.Create
-				if i > 0 {
-					change = ring.Rotate
-				}
-				next, event, err := change(apikey.Command{Now: time.Now()}, storetest.Material(s.t, s.owner))
-				return next, &event, err
-			})
-		if err != nil {
-			s.t.Fatal(err)
-		}
-	}
-	s.engine.Transport.TakeCalls()
-}
 
 // page is the revisions of a page of the history.
 func (s *scene) page(before int64, limit int) (revisions []int64, more bool) {

@@ -55,9 +55,11 @@ func encodeRing(r apikey.Ring) item {
 	attributes["phasedOut"] = list(r.PhasedOut, encodeKey)
 	attributes["deleted"] = list(r.Deleted, encodeDeleted)
 	attributes["allowanceFullAt"] = instant(r.Allowance.FullAt)
-	attributes["scheduleCount"] = number(int64(r.ScheduleCount))
 	attributes["suspended"] = flag(r.Suspended)
 	attributes["lastCreatedAt"] = instant(r.LastCreatedAt)
+	if r.ScheduleCount > 0 {
+		attributes["scheduleCount"] = number(int64(r.ScheduleCount))
+	}
 	if r.Active != nil {
 		attributes["active"] = nested(encodeKey(*r.Active))
 		attributes["secretArn"] = text(r.SecretARN)
@@ -75,7 +77,7 @@ func decodeRing(attributes item) (apikey.Ring, error) {
 		PhasedOut:     readList(r, "phasedOut", decodeKey),
 		Deleted:       readList(r, "deleted", decodeDeleted),
 		Allowance:     apikey.Allowance{FullAt: r.instant("allowanceFullAt")},
-		ScheduleCount: int(r.number("scheduleCount")),
+		ScheduleCount: r.count("scheduleCount"),
 		Suspended:     r.flag("suspended"),
 		SecretARN:     r.optionalText("secretArn"),
 		LastCreatedAt: r.instant("lastCreatedAt"),
@@ -138,18 +140,16 @@ func encodeKey(k apikey.Key) item {
 
 func decodeKey(r reader) apikey.Key {
 	key := apikey.Key{
-		ID:        r.uuid("id"),
-		Name:      r.text("name"),
-		Status:    apikey.Status(r.text("status")),
-		CreatedAt: r.instant("createdAt"),
-		CreatedBy: decodeActor(r.nested("createdBy")),
-		VersionID: r.text("versionId"),
+		ID:          r.uuid("id"),
+		Name:        r.text("name"),
+		Status:      apikey.Status(r.text("status")),
+		CreatedAt:   r.instant("createdAt"),
+		CreatedBy:   decodeActor(r.nested("createdBy")),
+		VersionID:   r.text("versionId"),
+		PinnedCount: r.count("pinnedCount"),
 	}
 	if r.has("phasedOutAt") {
 		key.PhasedOutAt = r.instant("phasedOutAt")
-	}
-	if r.has("pinnedCount") {
-		key.PinnedCount = int(r.number("pinnedCount"))
 	}
 	if r.has("digest") {
 		key.Digest = decodeDigest(r)

@@ -17,6 +17,15 @@ import (
 // number.
 const maxRunsPerQuery = 500
 
+// onRecord is jobauth.Run.IsOnRecord as a condition. It goes by the lease, to the
+// millisecond: the table's time to live knows seconds only.
+const onRecord = "leaseExpiresAt > :forgotten"
+
+// forgotten is when the lease ran out of a run that is on record no longer.
+func (s *Store) forgotten() types.AttributeValue {
+	return milliseconds(s.now().Add(-jobauth.RecordPeriod))
+}
+
 func runKey(ref apikey.RunRef) item { return itemKey(ref.Locator, runPrefix+ref.Name.String()) }
 
 // RecordRun records an authorized run, or goes on with it when it is on record:
@@ -29,13 +38,12 @@ func (s *Store) RecordRun(ctx context.Context, run jobauth.Run) (jobauth.Run, er
 		if err := s.backOff(ctx, attempt); err != nil {
 			return jobauth.Run{}, unavailable(err)
 		}
-		update := s.runUpdate(run, "attribute_not_exists(pk) OR leaseExpiresAt <= :lease AND leaseExpiresAt > :gone")
-		update.ExpressionAttributeValues[":gone"] = s.leaseOffRecord()
-		out, err := s.client.UpdateItem(ctx, update)
+		out, err := s.client.UpdateItem(ctx, s.runUpdate(run,
+			"attribute_not_exists(pk) OR leaseExpiresAt <= :lease AND "+onRecord))
 		if err == nil {
-			return runOf(out.Attributes, run.Ref())
+			return runOf(out.Attributes, run.Owner.Locator())
 		}
-		recorded, failed, decodeErr := recordedInstead(err, run.Ref())
+		recorded, failed, decodeErr := recordedInstead(err, run.Owner.Locator())
 		switch {
 		case decodeErr != nil:
 			return jobauth.Run{}, decodeErr
@@ -57,11 +65,13 @@ func (s *Store) recordOver(ctx context.Context, run jobauth.Run, recorded *jobau
 		return false, jobauth.Run{}, nil
 	}
 	if recorded.IsOnRecord(s.now()) {
+		// The condition did not hold, so its lease is the longer one.
 		run.StartedAt, run.LeaseExpiresAt = recorded.StartedAt, recorded.LeaseExpiresAt
 	}
 	update := s.runUpdate(run, "leaseExpiresAt = :recorded")
 	update.ExpressionAttributeValues[":recorded"] = milliseconds(recorded.LeaseExpiresAt)
 	update.UpdateExpression = aws.String(runAssignments("startedAt = :started"))
+	delete(update.ExpressionAttributeValues, ":forgotten")
 	out, err := s.client.UpdateItem(ctx, update)
 	if isConditionNotMet(err) {
 		return false, jobauth.Run{}, nil
@@ -69,7 +79,7 @@ func (s *Store) recordOver(ctx context.Context, run jobauth.Run, recorded *jobau
 	if err != nil {
 		return false, jobauth.Run{}, unavailable(err)
 	}
-	kept, err := runOf(out.Attributes, run.Ref())
+	kept, err := runOf(out.Attributes, run.Owner.Locator())
 	return true, kept, err
 }
 
@@ -86,18 +96,11 @@ func (s *Store) runUpdate(run jobauth.Run, condition string) *dynamodb.UpdateIte
 			":key": text(run.KeyID.String()), ":job": text(run.JobID), ":run": text(run.RunID),
 			":type": text(string(run.JobType)), ":service": text(run.Service),
 			":started": instant(run.StartedAt), ":lease": milliseconds(run.LeaseExpiresAt),
-			":expires": number(run.LeaseExpiresAt.Add(jobauth.RecordPeriod).Unix()),
+			":expires": number(run.LeaseExpiresAt.Add(jobauth.RecordPeriod).Unix()), ":forgotten": s.forgotten(),
 		},
 		ReturnValues:                        types.ReturnValueAllNew,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}
-}
-
-// leaseOffRecord is the end of the lease of a run that is just going off the
-// record (jobauth.Run.IsOnRecord). The seconds of expiresAt are for DynamoDB's
-// time to live, and too coarse.
-func (s *Store) leaseOffRecord() types.AttributeValue {
-	return milliseconds(s.now().Add(-jobauth.RecordPeriod))
 }
 
 func runAssignments(start string) string {
@@ -107,18 +110,37 @@ func runAssignments(start string) string {
 
 // recordedInstead is the run that a condition did not hold for; nil when there
 // was none.
-func recordedInstead(err error, ref apikey.RunRef) (recorded *jobauth.Run, failed bool, _ error) {
+func recordedInstead(err error, locator apikey.Locator) (recorded *jobauth.Run, failed bool, _ error) {
 	condition, failed := errors.AsType[*types.ConditionalCheckFailedException](err)
 	if !failed || condition.Item == nil {
 		return nil, failed, nil
 	}
-	run, decodeErr := runOf(condition.Item, ref)
+	run, decodeErr := runOf(condition.Item, locator)
 	return &run, true, decodeErr
 }
 
-// RunAndRing reads a run and its owner's ring, in one call; the run is nil when
-// it is unknown, has ended, or is no longer on record. Errors: unavailable.
+// RunAndRing reads a run and its owner's ring; the run is nil when it is unknown,
+// has ended, or is no longer on record. Errors: unavailable.
+//
+// It is one call while the ring has the run's key. Otherwise it is two at least: a
+// batch is no snapshot, and between its reads the run may have come to another
+// key. That the key is gone is shown by a ring that was read after the run.
 func (s *Store) RunAndRing(ctx context.Context, ref apikey.RunRef) (*jobauth.Run, apikey.Ring, error) {
+	missing := apikey.KeyID{}
+	for range maxRereads {
+		run, ring, err := s.readRunAndRing(ctx, ref)
+		if err != nil || run == nil {
+			return nil, apikey.Ring{}, err
+		}
+		if _, exists := ring.Key(run.KeyID); exists || run.KeyID == missing {
+			return run, ring, nil
+		}
+		missing = run.KeyID
+	}
+	return nil, apikey.Ring{}, unavailable(errors.New("run and ring kept changing"))
+}
+
+func (s *Store) readRunAndRing(ctx context.Context, ref apikey.RunRef) (*jobauth.Run, apikey.Ring, error) {
 	read := sortKeyed{}
 	key, ring := runKey(ref), ringKey(ref.Locator)
 	if err := s.readBatch(ctx, []item{key, ring}, read); err != nil {
@@ -128,7 +150,7 @@ func (s *Store) RunAndRing(ctx context.Context, ref apikey.RunRef) (*jobauth.Run
 	if found == nil {
 		return nil, apikey.Ring{}, nil
 	}
-	run, err := runOf(found, ref)
+	run, err := runOf(found, ref.Locator)
 	if err != nil || !run.IsOnRecord(s.now()) {
 		return nil, apikey.Ring{}, err
 	}
@@ -140,69 +162,74 @@ func (s *Store) RunAndRing(ctx context.Context, ref apikey.RunRef) (*jobauth.Run
 }
 
 // ExtendRun writes the lease of a run that was renewed, unless it is longer on
-// record. It returns the run as it is on record then, nil when it has ended.
+// record. It returns the run as it is on record then, nil when it has ended or is
+// on record no longer.
 // Errors: unavailable.
 func (s *Store) ExtendRun(ctx context.Context, run jobauth.Run) (*jobauth.Run, error) {
 	out, err := s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:           &s.table,
 		Key:                 runKey(run.Ref()),
 		UpdateExpression:    aws.String("SET leaseExpiresAt = :lease, expiresAt = :expires"),
-		ConditionExpression: aws.String("leaseExpiresAt <= :lease"),
+		ConditionExpression: aws.String("leaseExpiresAt <= :lease AND " + onRecord),
 		ExpressionAttributeValues: item{
-			":lease":   milliseconds(run.LeaseExpiresAt),
-			":expires": number(run.LeaseExpiresAt.Add(jobauth.RecordPeriod).Unix()),
+			":lease":     milliseconds(run.LeaseExpiresAt),
+			":expires":   number(run.LeaseExpiresAt.Add(jobauth.RecordPeriod).Unix()),
+			":forgotten": s.forgotten(),
 		},
 		ReturnValues:                        types.ReturnValueAllNew,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	})
 	if err == nil {
-		extended, err := runOf(out.Attributes, run.Ref())
+		extended, err := runOf(out.Attributes, run.Owner.Locator())
 		return &extended, err
 	}
-	recorded, failed, decodeErr := recordedInstead(err, run.Ref())
+	recorded, failed, decodeErr := recordedInstead(err, run.Owner.Locator())
 	if !failed {
 		return nil, unavailable(err)
 	}
-	return recorded, decodeErr
+	if decodeErr != nil || recorded == nil || !recorded.IsOnRecord(s.now()) {
+		return nil, decodeErr
+	}
+	return recorded, nil
 }
 
 // EndRun takes a run off the record, unless it is none of the account's; "" is
 // every account's business. Errors: run_not_found, unavailable.
 func (s *Store) EndRun(ctx context.Context, ref apikey.RunRef, accountID string) error {
 	end := &dynamodb.DeleteItemInput{
-		TableName:                 &s.table,
-		Key:                       runKey(ref),
-		ConditionExpression:       aws.String("leaseExpiresAt > :gone"),
-		ExpressionAttributeValues: item{":gone": s.leaseOffRecord()},
-
+		TableName:                           &s.table,
+		Key:                                 runKey(ref),
+		ConditionExpression:                 aws.String(onRecord),
+		ExpressionAttributeValues:           item{":forgotten": s.forgotten()},
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}
 	if accountID != "" {
-		end.ConditionExpression = aws.String("leaseExpiresAt > :gone AND accountId = :account")
+		end.ConditionExpression = aws.String(onRecord + " AND accountId = :account")
 		end.ExpressionAttributeValues[":account"] = text(accountID)
 	}
 	// Sent here and not by the SDK's retryer: once an answer was lost, that there
-	// is no run any more means that it was ended.
-	var lost error
+	// is no such run means that it was ended.
+	var lost, last error
 	for send := range maxSends {
 		if err := s.backOff(ctx, send); err != nil {
-			return unavailable(errors.Join(lost, err))
+			return unavailable(errors.Join(last, err))
 		}
 		_, err := s.client.DeleteItem(ctx, end, sendOnce)
-		notMet, refused := errors.AsType[*types.ConditionalCheckFailedException](err)
+		notMet, isNotMet := errors.AsType[*types.ConditionalCheckFailedException](err)
 		switch {
-		case err == nil:
-			return nil
-		case refused && lost != nil && notMet.Item == nil:
-			return nil //nolint:nilerr // ended by the request whose answer was lost
-		case refused:
+		case err == nil, isNotMet && notMet.Item == nil && lost != nil:
+			return nil //nolint:nilerr // it was ended, by the call whose answer was lost
+		case isNotMet:
 			return apikey.RunNotFound()
-		case isClientFault(err) && !isThrottling(err):
+		case isThrottling(err):
+		case isClientFault(err):
 			return unavailable(err)
+		default:
+			lost = err
 		}
-		lost = errors.Join(lost, err)
+		last = err
 	}
-	return unavailable(lost)
+	return unavailable(last)
 }
 
 // Running reads an owner's running operations, in no particular order: those
@@ -210,10 +237,9 @@ func (s *Store) EndRun(ctx context.Context, ref apikey.RunRef, accountID string)
 func (s *Store) Running(ctx context.Context, locator apikey.Locator, each func(jobauth.Run)) error {
 	now := s.now()
 	return s.query(ctx, locator, runPrefix, runPrefix+"~", maxRunsPerQuery, func(attributes item) (bool, error) {
-		r := newReader(attributes)
-		run := decodeRun(r)
-		if *r.err != nil {
-			return false, fmt.Errorf("a run of %s cannot be used: %w", locator, *r.err)
+		run, err := runOf(attributes, locator)
+		if err != nil {
+			return false, err
 		}
 		if run.IsRunning(now) {
 			each(run)
@@ -235,15 +261,16 @@ func decodeRun(r reader) jobauth.Run {
 	}
 }
 
-// runOf decodes a run and makes sure that it is the one that was asked for.
-func runOf(attributes item, ref apikey.RunRef) (jobauth.Run, error) {
+// runOf decodes a run and makes sure that it is one of the owner's, and the one
+// that its key names.
+func runOf(attributes item, locator apikey.Locator) (jobauth.Run, error) {
 	r := newReader(attributes)
 	run := decodeRun(r)
-	if *r.err == nil && run.Ref() != ref {
+	if *r.err == nil && (run.Owner.Locator() != locator || r.text("sk") != runPrefix+run.Ref().Name.String()) {
 		r.fail("runId", errors.New("another run's"))
 	}
 	if *r.err != nil {
-		return jobauth.Run{}, fmt.Errorf("the run %s cannot be used: %w", ref, *r.err)
+		return jobauth.Run{}, fmt.Errorf("a run of %s cannot be used: %w", locator, *r.err)
 	}
 	return run, nil
 }

@@ -43,7 +43,7 @@ func (s *Store) Schedules(ctx context.Context, locator apikey.Locator, after str
 	// The blank is below every character of an id.
 	schedules, err = s.schedules(ctx, locator, after+" ", limit+1)
 	if len(schedules) > limit {
-		return schedules[:limit], true, err
+		return schedules[:limit], true, nil
 	}
 	return schedules, false, err
 }
@@ -63,7 +63,10 @@ func (s *Store) schedules(ctx context.Context, locator apikey.Locator, from stri
 		schedules = append(schedules, *schedule)
 		return len(schedules) < limit, nil
 	})
-	return schedules, err
+	if err != nil {
+		return nil, err // half a listing would be taken for a whole one
+	}
+	return schedules, nil
 }
 
 // query reads the items of a partition between two sort keys, forwards and so

@@ -23,41 +23,6 @@ func TestStoreOnAnEngineInMemory(t *testing.T) {
 	})
 }
 
-// scene is one owner's ring on an engine whose calls can be made to fail.
-type scene struct {
-	t      *testing.T
-	engine *storetest.Engine
-	store  *store.Store
-	owner  apikey.Owner
-}
-
-func newScene(t *testing.T) *scene {
-	engine := storetest.NewEngine()
-	return &scene{
-		t: t, engine: engine, owner: storetest.NewOwner(t),
-		store: store.New(engine.Client(), storetest.Table, time.Now, rand.Reader),
-	}
-}
-
-func (s *scene) create(ctx context.Context) (store.Result, error) {
-	material := storetest.Material(s.t, s.owner)
-	return s.store.Update(ctx, s.owner, store.Idempotency{Key: "key-1", Operation: "create"},
-		func(_ context.Context, ring apikey.Ring) (apikey.Ring, *apikey.Event, error) {
-			next, event, err := ring.Create(apikey.Command{Now: time.Now()}, material)
-			return next, &event, err
-		})
-}
-
-func (s *scene) revision() int64 {
-	s.t.Helper()
-	s.engine.Transport.SetFault(nil)
-	ring, err := s.store.Ring(s.t.Context(), s.owner.Locator())
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return ring.Revision
-}
-
 // cancelTransaction answers a transaction with a reason that no emulator gives.
 func cancelTransaction(reason string) awstest.Fault {
 	return func(awstest.Call, func() (*http.Response, error)) (*http.Response, error) {

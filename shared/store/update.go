@@ -17,6 +17,9 @@ const (
 	maxAttempts  = 8
 	firstBackoff = 20 * time.Millisecond
 	maxBackoff   = 400 * time.Millisecond
+	// maxDoublings is how many there are: a reader may try for as long as its
+	// request lasts.
+	maxDoublings = 5
 )
 
 // Change is a function from a ring to the ring after the change and the event
@@ -88,7 +91,11 @@ func (s *Store) Update(ctx context.Context, owner apikey.Owner, idempotency Idem
 		if err := s.identify(event); err != nil {
 			return Result{}, err
 		}
-		outcome, err := s.commit(ctx, next, *event, idempotency)
+		input, err := s.transaction(next, *event, idempotency)
+		if err != nil {
+			return Result{}, err
+		}
+		outcome, err := s.commit(ctx, input, *event)
 		switch outcome {
 		case committed:
 			return Result{Ring: next, Event: event}, nil
@@ -133,7 +140,10 @@ func (s *Store) backOff(ctx context.Context, attempt int) error {
 	if attempt == 0 {
 		return ctx.Err()
 	}
-	ceiling := min(firstBackoff<<(attempt-1), maxBackoff)
+	ceiling := maxBackoff
+	if doublings := attempt - 1; doublings < maxDoublings {
+		ceiling = firstBackoff << doublings
+	}
 	var b [8]byte
 	if _, err := io.ReadFull(s.random, b[:]); err != nil {
 		return err

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -68,11 +69,16 @@ func (s *Store) RingAndUses(ctx context.Context, locator apikey.Locator) (ring a
 	if ring, err = ringOf(attributes, locator); err != nil {
 		return apikey.Ring{}, nil, err
 	}
+	// The item may have more: keys that were deleted since anyone used one.
 	uses := newReader(read[keyOf(keys[1])])
 	for name := range uses.attributes {
-		if id, err := apikey.ParseUUID(name); err == nil {
+		id, err := apikey.ParseUUID(name)
+		if _, exists := ring.Key(id); err == nil && exists {
 			lastUsedAt[id] = uses.milliseconds(name)
 		}
 	}
-	return ring, lastUsedAt, *uses.err
+	if *uses.err != nil {
+		return apikey.Ring{}, nil, fmt.Errorf("the item USE of %s cannot be used: %w", locator, *uses.err)
+	}
+	return ring, lastUsedAt, nil
 }

@@ -1,6 +1,6 @@
 package storetest
 
-import "encoding/json"
+import "slices"
 
 // SetBatchSize makes a batch leave every key beyond the n-th unprocessed, as
 // DynamoDB may do at any time; 0 leaves none.
@@ -79,6 +79,8 @@ func (e *Engine) batchGetItem(body []byte) (any, *refusal) {
 		}
 		seen[key] = true
 	}
+	// DynamoDB promises no order.
+	slices.Reverse(found)
 	answer := map[string]any{"Responses": map[string]any{Table: found}, "UnprocessedKeys": map[string]any{}}
 	if len(unprocessed.Keys) > 0 {
 		answer["UnprocessedKeys"] = map[string]any{Table: unprocessed}
@@ -94,13 +96,4 @@ func (e *Engine) waitBetweenReads(reads int) {
 		pause()
 		e.mu.Lock()
 	}
-}
-
-// encodedSize is about how many bytes an item has.
-func encodedSize(it item) int {
-	encoded, err := json.Marshal(it)
-	if err != nil {
-		panic(err)
-	}
-	return len(encoded)
 }

@@ -6,65 +6,81 @@ import (
 	"strings"
 )
 
-// evaluate answers the condition expression: comparisons of an attribute with a
+// condition is what a write waits for.
+type condition struct {
+	operands
+	TableName                           string
+	ConditionExpression                 string
+	ReturnValuesOnConditionCheckFailure string
+}
+
+// holds answers the condition expression: comparisons of an attribute with a
 // value, attribute_exists and attribute_not_exists, joined by AND and OR, of
 // which AND binds tighter.
-func (c condition) evaluate(it item) (bool, error) {
+func (c condition) holds(it item) (bool, *refusal) {
 	if c.ConditionExpression == "" {
 		return true, nil
 	}
+	holds := false
 	for alternative := range strings.SplitSeq(c.ConditionExpression, " OR ") {
-		holds := true
+		all := true
 		for term := range strings.SplitSeq(alternative, " AND ") {
-			termHolds, err := c.evaluateTerm(strings.TrimSpace(term), it)
+			termHolds, err := c.termHolds(strings.TrimSpace(term), it)
 			if err != nil {
-				return false, err
+				return false, invalid(err.Error())
 			}
-			holds = holds && termHolds
+			all = all && termHolds
 		}
-		if holds {
-			return true, nil
-		}
+		holds = holds || all
 	}
-	return false, nil
+	return holds, nil
 }
 
-func (c condition) evaluateTerm(term string, it item) (bool, error) {
+func (c condition) termHolds(term string, it item) (bool, error) {
 	for function, want := range map[string]bool{"attribute_exists(": true, "attribute_not_exists(": false} {
-		if name, ok := strings.CutPrefix(term, function); ok && strings.HasSuffix(name, ")") {
-			_, exists := it[c.resolve(strings.TrimSuffix(name, ")"))]
-			return exists == want, nil
+		if inner, ok := strings.CutPrefix(term, function); ok && strings.HasSuffix(inner, ")") {
+			name, err := c.nameOf(strings.TrimSuffix(inner, ")"))
+			_, exists := it[name]
+			return exists == want, err
 		}
 	}
 	parts := strings.Fields(term)
 	if len(parts) != 3 {
 		return false, fmt.Errorf("the engine does not understand the condition %q", term)
 	}
-	operand, ok := c.ExpressionAttributeValues[parts[2]]
-	if !ok {
-		return false, fmt.Errorf("the value %s is not given", parts[2])
+	name, err := c.nameOf(parts[0])
+	if err != nil {
+		return false, err
 	}
-	attribute, ok := it[c.resolve(parts[0])]
-	if !ok {
-		return false, nil
+	operand, err := c.valueOf(parts[2])
+	if err != nil {
+		return false, err
 	}
-	if text, isText := operand["S"]; isText && parts[1] == "=" {
-		return attribute["S"] == text, nil
+	return compare(it[name], parts[1], operand)
+}
+
+// compare is false for an attribute that is not there or of another type: that is
+// no error on DynamoDB.
+func compare(attribute value, operator string, operand value) (bool, error) {
+	if text, isText := operand["S"]; isText && operator == "=" {
+		is, ok := attribute["S"]
+		return ok && is == text, nil
 	}
-	left, leftErr := number(attribute)
-	right, rightErr := number(operand)
-	if leftErr != nil || rightErr != nil {
-		return false, fmt.Errorf("the engine cannot compare %q", term)
+	right, err := number(operand)
+	if err != nil {
+		return false, fmt.Errorf("the engine does not compare %s with %v", operator, operand)
 	}
-	switch parts[1] {
+	left, err := number(attribute)
+	isNumber := err == nil
+	switch operator {
 	case ">":
-		return left > right, nil
+		return isNumber && left > right, nil
 	case "=":
-		return left == right, nil
+		return isNumber && left == right, nil
 	case "<=":
-		return left <= right, nil
+		return isNumber && left <= right, nil
 	}
-	return false, fmt.Errorf("the engine does not know the operator %s", parts[1])
+	return false, fmt.Errorf("the engine does not know the operator %s", operator)
 }
 
 func number(v value) (int64, error) {

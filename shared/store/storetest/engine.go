@@ -6,6 +6,7 @@
 package storetest
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -154,8 +155,8 @@ func (e *Engine) keyOf(table string, attributes item) (string, *refusal) {
 	}
 	pk, pkOK := attributes["pk"]["S"].(string)
 	sk, skOK := attributes["sk"]["S"].(string)
-	if !pkOK || !skOK || pk == "" || sk == "" {
-		return "", invalid("pk and sk must be texts")
+	if !pkOK || !skOK || pk == "" || sk == "" || len(pk) > 2048 || len(sk) > 1024 {
+		return "", invalid("pk and sk must be texts of at most 2048 and 1024 bytes")
 	}
 	return pk + "\x00" + sk, nil
 }
@@ -174,9 +175,13 @@ func canonical(body []byte) string {
 	return string(encoded)
 }
 
+// decode reads a request. An option that the engine does not know, such as a
+// filter or a projection, is refused.
 func decode(body []byte, target any) *refusal {
-	if err := json.Unmarshal(body, target); err != nil {
-		return invalid(fmt.Sprintf("the request cannot be read: %v", err))
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(target); err != nil {
+		return invalid(fmt.Sprintf("the engine does not understand the request: %v", err))
 	}
 	return nil
 }

@@ -1,8 +1,6 @@
 package storetest
 
 import (
-	"bytes"
-	"encoding/json"
 	"maps"
 	"math"
 	"regexp"
@@ -31,14 +29,11 @@ type queryRequest struct {
 	ExclusiveStartKey         item
 }
 
-// query reads a partition between two sort keys, in either direction. An option
-// that the engine does not know, such as a filter, is refused.
+// query reads a partition between two sort keys, in either direction.
 func (e *Engine) query(body []byte) (any, *refusal) {
 	var request queryRequest
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&request); err != nil {
-		return nil, invalid("the engine does not know this kind of query: " + err.Error())
+	if err := decode(body, &request); err != nil {
+		return nil, err
 	}
 	limit := math.MaxInt
 	if request.Limit != nil {
@@ -112,7 +107,7 @@ func (e *Engine) page(source map[string]item, keys []string, limit int) any {
 	for _, key := range keys {
 		it := source[key]
 		items = append(items, it)
-		if size += encodedSize(it); len(items) == limit || size >= e.pageBytes {
+		if size += sizeOf(it); len(items) == limit || size >= e.pageBytes {
 			return map[string]any{"Items": items, "Count": len(items), "LastEvaluatedKey": item{"pk": it["pk"], "sk": it["sk"]}}
 		}
 	}

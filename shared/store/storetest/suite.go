@@ -41,6 +41,40 @@ func Suite(t *testing.T, newStore func(t *testing.T, now func() time.Time) *stor
 		"HistoryForgetsAChangeAfter400Days":             historyForgets,
 		"HistoryEndsWhereChangesHaveExpired":            historyEndsWhereExpired,
 		"HistoryHasNoGapWhenAClockWasSetBack":           historyHasNoGap,
+
+		"ScheduleIsWrittenAndRemovedWithItsChange":  scheduleIsOfItsChange,
+		"SchedulesAreReadBackWhole":                 schedulesAreReadBackWhole,
+		"ScheduleIsBoundBeforeThereIsAKey":          scheduleBeforeAnyKey,
+		"SchedulesOfTwoOwnersAreTwo":                schedulesOfTwoOwners,
+		"SchedulesAreListedInTheOrderOfTheirIDs":    schedulesAreListedInOrder,
+		"ThousandSchedulesAreListed":                thousandSchedules,
+		"RebindingOf97SchedulesIsOneChange":         rebindingIsOneChange,
+		"RebindingOfMoreIsRefusedAndChangesNothing": rebindingOfTooManyIsRefused,
+		"AffectedSchedulesAndRunsAreReadBack":       affectedAreReadBack,
+		"ConcurrentBindingsAreAllCountedOnce":       concurrentBindingsAreCounted,
+
+		"FactsAreInTheOrderOfTheNeeds": factsAreInOrder,
+		"FactsAreCurrent":              factsAreCurrent,
+
+		"RunsAreReadBackWhole":                     runsAreReadBackWhole,
+		"RunAskedForAgainIsTheSameUnderTheNewKey":  runAskedForAgain,
+		"LeasesAreNeverShortened":                  leasesAreNeverShortened,
+		"RunThatIsOffTheRecordIsANewRun":           expiredRunIsANewRun,
+		"RunsAtOnceAreOneRun":                      runsAtOnceAreOneRun,
+		"RunningAreThoseWhoseLeaseHasNotRunOut":    runningAreThoseWhoseLeaseHasNotRunOut,
+		"ExtensionsNeverShortenALease":             extensionsNeverShorten,
+		"ExtensionsChangeNothingButTheLease":       extensionsChangeNothingButTheLease,
+		"EndedRunIsNotExtended":                    endedRunIsNotExtended,
+		"RunThatIsOffTheRecordIsNotExtended":       forgottenRunIsNotExtended,
+		"RunEndsThoughItIsExtendedAtOnce":          endAndExtensionAtOnce,
+		"RunsAreEndedByTheirAccountAndThePlatform": runsAreEndedByTheirAccount,
+		"EndedRunThatIsAskedForAgainIsANewRun":     endedRunIsANewRun,
+		"RunsOfTwoOwnersAreTwo":                    runsOfTwoOwners,
+
+		"UsesAreKnownToWithinFiveMinutes": usesAreKnownToWithinFiveMinutes,
+		"UsesOfTwoKeysAreApart":           usesOfKeysAreApart,
+		"UsesOfDeletedKeysAreForgotten":   usesOfDeletedKeysAreForgotten,
+		"OwnerWithoutRingHasNoUses":       usesOfAnOwnerWithoutRing,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

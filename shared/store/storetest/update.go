@@ -1,49 +1,112 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"strings"
 )
 
+type updateRequest struct {
+	condition
+	Key              item
+	UpdateExpression string
+	ReturnValues     string
+}
+
+func (e *Engine) updateItem(body []byte) (any, *refusal) {
+	var request updateRequest
+	if err := decode(body, &request); err != nil {
+		return nil, err
+	}
+	key, err := e.keyOf(request.TableName, request.Key)
+	if err != nil {
+		return nil, err
+	}
+	if err := request.check(request.ConditionExpression, request.UpdateExpression); err != nil {
+		return nil, invalid(err.Error())
+	}
+	before := e.items[key]
+	after := maps.Clone(before)
+	if after == nil {
+		after = maps.Clone(request.Key)
+	}
+	// A wrong expression is refused whether the condition holds or not.
+	if err := request.apply(before, after); err != nil {
+		return nil, invalid(err.Error())
+	}
+	if request.ReturnValues != "ALL_NEW" && request.ReturnValues != "" {
+		return nil, invalid("the engine returns ALL_NEW or nothing")
+	}
+	if err := e.await(request.condition, key); err != nil {
+		return nil, err
+	}
+	if err := fits(after); err != nil {
+		return nil, err
+	}
+	e.write(key, after)
+	if request.ReturnValues == "ALL_NEW" {
+		return map[string]any{"Attributes": after}, nil
+	}
+	return map[string]any{}, nil
+}
+
 // apply carries out the update expression: SET of attributes to values or to
-// if_not_exists(attribute, value), then REMOVE of attributes.
-func (u updateRequest) apply(it item) error {
+// if_not_exists(attribute, value), then REMOVE of attributes. Every value is as
+// it was before.
+func (u updateRequest) apply(before, after item) error {
 	sets, removes, _ := strings.Cut(u.UpdateExpression, " REMOVE ")
 	assignments, isSet := strings.CutPrefix(sets, "SET ")
 	if !isSet {
 		return fmt.Errorf("the engine does not understand the update %q", u.UpdateExpression)
 	}
-	for _, assignment := range splitTerms(assignments) {
-		name, term, ok := strings.Cut(assignment, " = ")
-		if !ok {
-			return fmt.Errorf("the engine does not understand the assignment %q", assignment)
+	changed := map[string]bool{"pk": true, "sk": true}
+	change := func(term string) (string, error) {
+		name, err := u.nameOf(term)
+		if err == nil && changed[name] {
+			err = errors.New("a document path is part of the key, or overlaps with another: " + name)
 		}
-		assigned, ok := u.valueOf(term, it)
-		if !ok {
-			return fmt.Errorf("the engine does not understand %q, or a value is not given", term)
-		}
-		it[u.resolve(name)] = assigned
+		changed[name] = true
+		return name, err
 	}
-	if removes != "" {
-		for name := range strings.SplitSeq(removes, ", ") {
-			delete(it, u.resolve(name))
+	for _, assignment := range splitTerms(assignments) {
+		term, assigned, _ := strings.Cut(assignment, " = ")
+		name, err := change(term)
+		if err != nil {
+			return err
 		}
+		if after[name], err = u.assigned(assigned, before); err != nil {
+			return err
+		}
+	}
+	if removes == "" {
+		return nil
+	}
+	for term := range strings.SplitSeq(removes, ", ") {
+		name, err := change(term)
+		if err != nil {
+			return err
+		}
+		delete(after, name)
 	}
 	return nil
 }
 
-func (u updateRequest) valueOf(term string, it item) (value, bool) {
+func (u updateRequest) assigned(term string, before item) (value, error) {
 	inner, hasDefault := strings.CutPrefix(term, "if_not_exists(")
 	if !hasDefault {
-		assigned, given := u.ExpressionAttributeValues[term]
-		return assigned, given
+		return u.valueOf(term)
 	}
-	name, fallback, _ := strings.Cut(strings.TrimSuffix(inner, ")"), ", ")
-	if existing, exists := it[u.resolve(name)]; exists {
-		return existing, true
+	first, fallback, _ := strings.Cut(strings.TrimSuffix(inner, ")"), ", ")
+	name, err := u.nameOf(first)
+	if err != nil {
+		return nil, err
 	}
-	assigned, given := u.ExpressionAttributeValues[fallback]
-	return assigned, given
+	otherwise, err := u.valueOf(fallback)
+	if existing, exists := before[name]; exists {
+		return existing, err
+	}
+	return otherwise, err
 }
 
 // splitTerms splits at commas that are not within brackets.
@@ -61,12 +124,4 @@ func splitTerms(list string) (terms []string) {
 		}
 	}
 	return append(terms, strings.TrimSpace(list[start:]))
-}
-
-// resolve is the attribute's name, which a placeholder may stand for.
-func (c condition) resolve(name string) string {
-	if actual, ok := c.ExpressionAttributeNames[name]; ok {
-		return actual
-	}
-	return name
 }

@@ -1,16 +1,5 @@
 package storetest
 
-import "maps"
-
-// condition is what a write waits for.
-type condition struct {
-	TableName                           string
-	ConditionExpression                 string
-	ExpressionAttributeNames            map[string]string
-	ExpressionAttributeValues           map[string]value
-	ReturnValuesOnConditionCheckFailure string
-}
-
 type putRequest struct {
 	condition
 	Item item
@@ -21,23 +10,21 @@ type deleteRequest struct {
 	Key item
 }
 
-type updateRequest struct {
-	condition
-	Key              item
-	UpdateExpression string
-	ReturnValues     string
+type writeAction struct {
+	Put    *putRequest
+	Delete *deleteRequest
 }
 
-// maxActions is how many actions a transaction may have.
-const maxActions = 100
+// Bounds of a transaction: actions, and bytes of all its items together.
+const (
+	maxActions          = 100
+	maxTransactionBytes = 4 << 20
+)
 
 func (e *Engine) transactWriteItems(body []byte) (any, *refusal) {
 	var request struct {
 		ClientRequestToken string
-		TransactItems      []struct {
-			Put    *putRequest
-			Delete *deleteRequest
-		}
+		TransactItems      []writeAction
 	}
 	if err := decode(body, &request); err != nil {
 		return nil, err
@@ -52,24 +39,11 @@ func (e *Engine) transactWriteItems(body []byte) (any, *refusal) {
 		}
 		return map[string]any{}, nil
 	}
-	reasons := make([]cancellationReason, len(request.TransactItems))
 	writes := map[string]item{} // nil deletes
-	cancelled := false
+	reasons := make([]cancellationReason, len(request.TransactItems))
+	cancelled, bytes := false, 0
 	for i, action := range request.TransactItems {
-		var (
-			wait  condition
-			named item
-			after item
-		)
-		switch {
-		case action.Put != nil:
-			wait, named, after = action.Put.condition, action.Put.Item, action.Put.Item
-		case action.Delete != nil:
-			wait, named = action.Delete.condition, action.Delete.Key
-		default:
-			return nil, invalid("the engine knows Put and Delete only")
-		}
-		key, err := e.keyOf(wait.TableName, named)
+		key, after, holds, err := e.consider(action)
 		if err != nil {
 			return nil, err
 		}
@@ -77,17 +51,17 @@ func (e *Engine) transactWriteItems(body []byte) (any, *refusal) {
 			return nil, invalid("Transaction request cannot include multiple operations on one item")
 		}
 		writes[key] = after
-		holds, err := wait.holds(e.items[key])
-		if err != nil {
-			return nil, err
-		}
+		bytes += sizeOf(after)
 		reasons[i].Code = "None"
 		if !holds {
 			reasons[i].Code = "ConditionalCheckFailed"
 			cancelled = true
 		}
 	}
-	if cancelled {
+	switch {
+	case bytes > maxTransactionBytes:
+		return nil, invalid("Transaction size exceeded: the items have more than 4 MB")
+	case cancelled:
 		return nil, &refusal{Type: typePrefix + "TransactionCanceledException", Message: "Transaction cancelled", CancellationReasons: reasons}
 	}
 	for key, after := range writes {
@@ -99,30 +73,33 @@ func (e *Engine) transactWriteItems(body []byte) (any, *refusal) {
 	return map[string]any{}, nil
 }
 
-func (e *Engine) updateItem(body []byte) (any, *refusal) {
-	var request updateRequest
-	if err := decode(body, &request); err != nil {
-		return nil, err
+// consider is what one action of a transaction comes to, and whether its
+// condition holds.
+func (e *Engine) consider(action writeAction) (key string, after item, holds bool, refused *refusal) {
+	var wait condition
+	var named item
+	switch {
+	case action.Put != nil && action.Delete == nil:
+		wait, named, after = action.Put.condition, action.Put.Item, action.Put.Item
+	case action.Delete != nil && action.Put == nil:
+		wait, named = action.Delete.condition, action.Delete.Key
+	default:
+		return "", nil, false, invalid("the engine knows a Put or a Delete, and no other action")
 	}
-	key, err := e.keyOf(request.TableName, request.Key)
-	if err != nil {
-		return nil, err
+	if wait.ReturnValuesOnConditionCheckFailure != "" {
+		return "", nil, false, invalid("the engine returns no item of a transaction")
 	}
-	if err := e.await(request.condition, key); err != nil {
-		return nil, err
+	if err := wait.check(wait.ConditionExpression); err != nil {
+		return "", nil, false, invalid(err.Error())
 	}
-	after := maps.Clone(e.items[key])
-	if after == nil {
-		after = maps.Clone(request.Key)
+	if key, refused = e.keyOf(wait.TableName, named); refused != nil {
+		return "", nil, false, refused
 	}
-	if updateErr := request.apply(after); updateErr != nil {
-		return nil, invalid(updateErr.Error())
+	if refused := fits(after); refused != nil {
+		return "", nil, false, refused
 	}
-	e.write(key, after)
-	if request.ReturnValues == "ALL_NEW" {
-		return map[string]any{"Attributes": after}, nil
-	}
-	return map[string]any{}, nil
+	holds, refused = wait.holds(e.items[key])
+	return key, after, holds, refused
 }
 
 func (e *Engine) deleteItem(body []byte) (any, *refusal) {
@@ -134,6 +111,9 @@ func (e *Engine) deleteItem(body []byte) (any, *refusal) {
 	if err != nil {
 		return nil, err
 	}
+	if err := request.check(request.ConditionExpression); err != nil {
+		return nil, invalid(err.Error())
+	}
 	if err := e.await(request.condition, key); err != nil {
 		return nil, err
 	}
@@ -143,6 +123,9 @@ func (e *Engine) deleteItem(body []byte) (any, *refusal) {
 
 // await refuses a write of one item whose condition does not hold.
 func (e *Engine) await(wait condition, key string) *refusal {
+	if wait.ReturnValuesOnConditionCheckFailure != "" && wait.ReturnValuesOnConditionCheckFailure != "ALL_OLD" {
+		return invalid("the engine returns ALL_OLD or nothing")
+	}
 	holds, err := wait.holds(e.items[key])
 	if err != nil || holds {
 		return err
@@ -152,14 +135,6 @@ func (e *Engine) await(wait condition, key string) *refusal {
 		failed.Item = e.items[key]
 	}
 	return failed
-}
-
-func (c condition) holds(it item) (bool, *refusal) {
-	holds, err := c.evaluate(it)
-	if err != nil {
-		return false, invalid(err.Error())
-	}
-	return holds, nil
 }
 
 // write makes a change, and keeps what was there for reads that may be stale.
