@@ -88,7 +88,7 @@ func (d decider) renew(ctx context.Context, refText string, lease time.Duration,
 		if extended == nil {
 			return jobauth.Decision{}, apikey.RunNotFound() // ended in the meantime
 		}
-		decision.Run = &jobauth.RunLease{Ref: ref, ExpiresAt: extended.LeaseExpiresAt}
+		decision.Run.ExpiresAt = extended.LeaseExpiresAt
 	}
 	d.logDecision(ctx, decision, slog.String("jobId", run.JobID), slog.String("renewal", ref.String()))
 	return decision, nil

@@ -143,6 +143,27 @@ func TestRenewalThatBeginsAfterADeletionIsRefused(t *testing.T) {
 	group.Wait()
 }
 
+// The run comes to another key, and its old one is deleted, between the reads of its
+// renewal: at no time was it a run of a deleted key.
+func TestRenewalDuringAHandOverIsAllowed(t *testing.T) {
+	w := newWorld(t)
+	begun := w.begun()
+	old, err := apikey.ParseUUID(begun.Key.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Table.SetPause(func() {
+		w.Table.SetPause(nil)
+		w.Rotate(functest.Jane)
+		w.begun()
+		w.DeleteOne(functest.Jane, old)
+	})
+	got := w.renewed("JOB_RUNNER_TOKEN", begun.Run.Ref)
+	if !got.Allowed || got.Reason != jobauth.KeyActive || got.Key.ID == begun.Key.ID {
+		t.Errorf("answered %+v", got)
+	}
+}
+
 func TestRunThatEndsDuringItsRenewalHasEnded(t *testing.T) {
 	w := newWorld(t)
 	ref := w.begun().Run.Ref
@@ -243,6 +264,14 @@ func TestCostOfARun(t *testing.T) {
 	w.wantCalls("GetItem", "UpdateItem", "UpdateItem")
 	w.renewed("JOB_RUNNER_TOKEN", ref)
 	w.wantCalls("BatchGetItem", "UpdateItem")
+	w.Rotate(functest.Jane)
+	w.Calm()
+	w.renewed("JOB_RUNNER_TOKEN", ref)
+	w.wantCalls("BatchGetItem", "UpdateItem")
+	w.DeleteAll(functest.Jane)
+	w.Calm()
+	w.renewed("JOB_RUNNER_TOKEN", ref) // that the key is gone is made sure of
+	w.wantCalls("BatchGetItem", "BatchGetItem")
 	w.sendRun(http.MethodDelete, w.elsewhere(), ref, "")
 	w.wantCalls("DeleteItem")
 	w.sendRun(http.MethodDelete, "JOB_RUNNER_TOKEN", ref, "")
