@@ -8,7 +8,7 @@ require (
 	github.com/aws/aws-lambda-go v1.55.1
 	github.com/aws/aws-sdk-go-v2 v1.47.7
 	// The last versions that build no schemas whenever a function starts:
-	// docs/adr/0011-cold-warm-thawed.md. make lint notices a newer one.
+	// docs/adr/0012-cold-warm-thawed.md. make lint notices a newer one.
 	github.com/aws/aws-sdk-go-v2/service/dynamodb v1.68.0
 	github.com/aws/aws-sdk-go-v2/service/secretsmanager v1.49.0
 	github.com/aws/smithy-go v1.28.8
@@ -22,8 +22,6 @@ require (
 	github.com/pb33f/libopenapi-validator v0.16.2
 	pgregory.net/rapid v1.3.0
 )
-
-require github.com/anishathalye/porcupine v1.3.1
 
 require (
 	github.com/aws/aws-sdk-go-v2/internal/configsources v1.5.10 // indirect

@@ -15,6 +15,7 @@ import (
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/httpapi"
 	"github.com/userapikey/service/shared/jobauth"
+	"github.com/userapikey/service/shared/store"
 )
 
 func TestContractIsValidOpenAPI31(t *testing.T) {
@@ -120,6 +121,9 @@ func TestEveryDocumentedCodeHasAnExample(t *testing.T) {
 	c := loadContract(t)
 	for _, op := range c.operations() {
 		for status, response := range op.answers() {
+			if response.Content == nil {
+				continue
+			}
 			media := response.Content.GetOrZero("application/problem+json")
 			if media == nil {
 				continue
@@ -189,6 +193,29 @@ func TestSampleCredentialsAreWellFormed(t *testing.T) {
 	}
 }
 
+// References of the longest and of the shortest id fit the contract's pattern and
+// its bounds, and no shorter or longer ones do.
+func TestReferencesFitTheContract(t *testing.T) {
+	c := loadContract(t)
+	of := func(id string) string { return apikey.ScheduleRef{Locator: sampleOwner.Locator(), ID: id}.String() }
+	shortest, longest := of("s"), of(strings.Repeat("s", 128))
+	for _, test := range []struct{ schema, fits, breaks string }{
+		{"ScheduleId", strings.Repeat("s", 128), strings.Repeat("s", 129)},
+		{"ScheduleId", "A.b_c-9", "a/b"},
+		{"ScheduleRef", shortest, shortest[:len(shortest)-1]},
+		{"ScheduleRef", longest, longest + "0"},
+		{"RunRef", sampleRunRef, sampleRunRef + "0"},
+		{"RunRef", sampleRunRef, sampleRunRef[:len(sampleRunRef)-1]},
+	} {
+		if err := checkAgainst(c.schema(t, test.schema), `"`+test.fits+`"`); err != nil {
+			t.Errorf("%s refuses %s: %v", test.schema, test.fits, err)
+		}
+		if checkAgainst(c.schema(t, test.schema), `"`+test.breaks+`"`) == nil {
+			t.Errorf("%s allows %s", test.schema, test.breaks)
+		}
+	}
+}
+
 // A secret scanner, the contract and the code mean the same by a credential, and
 // bounds are the same wherever they are written.
 func TestBoundsOfTheContractAreThoseOfTheCode(t *testing.T) {
@@ -202,8 +229,16 @@ func TestBoundsOfTheContractAreThoseOfTheCode(t *testing.T) {
 		{"History.changes", fmt.Sprint(*c.property(t, "History", "changes").MaxItems), fmt.Sprint(httpapi.MaxPageLimit)},
 		{"the most of limit", fmt.Sprint(*c.parameter(t, "Limit").Maximum), fmt.Sprint(httpapi.MaxPageLimit)},
 		{"limit, unless it is given", c.parameter(t, "Limit").Default.Value, fmt.Sprint(httpapi.DefaultPageLimit)},
-		{"JobAuthorizationRequest.jobId", fmt.Sprint(*c.property(t, "JobAuthorizationRequest", "jobId").MaxLength), fmt.Sprint(jobauth.MaxJobIDLength)},
-		{"JobAuthorizationRequest.service", fmt.Sprint(*c.property(t, "JobAuthorizationRequest", "service").MaxLength), fmt.Sprint(jobauth.MaxServiceLength)},
+		{"Change.schedules", fmt.Sprint(*c.property(t, "Change", "schedules").MaxItems), fmt.Sprint(store.MaxSchedulesPerChange)},
+		{"Schedules.schedules", fmt.Sprint(*c.property(t, "Schedules", "schedules").MaxItems), fmt.Sprint(httpapi.MaxPageLimit)},
+		{"Affected.schedules", fmt.Sprint(*c.property(t, "Affected", "schedules").MaxItems), fmt.Sprint(apikey.MaxAffected)},
+		{"Affected.runs", fmt.Sprint(*c.property(t, "Affected", "runs").MaxItems), fmt.Sprint(apikey.MaxAffected)},
+		{"Affected.scheduleCount", fmt.Sprint(*c.property(t, "Affected", "scheduleCount").Maximum), fmt.Sprint(apikey.MaxSchedules)},
+		{"JobId", fmt.Sprint(*c.schema(t, "JobId").MaxLength), fmt.Sprint(jobauth.MaxJobIDLength)},
+		{"RunId", fmt.Sprint(*c.schema(t, "RunId").MaxLength), fmt.Sprint(jobauth.MaxRunIDLength)},
+		{"Service", fmt.Sprint(*c.schema(t, "Service").MaxLength), fmt.Sprint(jobauth.MaxServiceLength)},
+		{"LeaseSeconds", fmt.Sprint(*c.schema(t, "LeaseSeconds").Maximum), fmt.Sprint(int(jobauth.MaxLease.Seconds()))},
+		{"LeaseSeconds, unless it is given", c.schema(t, "LeaseSeconds").Default.Value, fmt.Sprint(int(jobauth.DefaultLease.Seconds()))},
 		{"Owner.accountId", fmt.Sprint(*c.property(t, "Owner", "accountId").MaxLength), fmt.Sprint(apikey.MaxAccountIDBytes)},
 		{"Owner.iamId", fmt.Sprint(*c.property(t, "Owner", "iamId").MaxLength), fmt.Sprint(apikey.MaxIAMIDBytes)},
 		{"Owner.username", fmt.Sprint(*c.property(t, "Owner", "username").MaxLength), fmt.Sprint(apikey.MaxUsernameBytes)},

@@ -1,6 +1,7 @@
 package infra_test
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -121,6 +122,32 @@ func TestTemplateRoutesEveryMethodOfEveryPath(t *testing.T) {
 	for route, functions := range routed {
 		if len(functions) != 1 {
 			t.Errorf("%s is routed to %v", route, functions)
+		}
+	}
+}
+
+// Every route is a statement in its function's resource policy, and Lambda takes
+// no policy of more than 20 KB. Here each name is as long as it can be.
+func TestResourcePoliciesHaveRoomForEveryRoute(t *testing.T) {
+	const (
+		most      = 20 << 10
+		statement = `{"Sid":"%s","Effect":"Allow","Principal":{"Service":"apigateway.amazonaws.com"},"Action":"lambda:InvokeFunction",` +
+			`"Resource":"arn:aws:lambda:ap-southeast-1:111122223333:function:%s",` +
+			`"Condition":{"ArnLike":{"AWS:SourceArn":"arn:aws:execute-api:ap-southeast-1:111122223333:abcdefghij/*/%s"}}},`
+		longestSid, longestName = 100, 64
+	)
+	sizes := map[string]int{}
+	for route, functions := range loadTemplateRoutes(t) {
+		for _, function := range functions {
+			sizes[function] += len(fmt.Sprintf(statement, strings.Repeat("s", longestSid), strings.Repeat("n", longestName), route))
+		}
+	}
+	if len(sizes) == 0 {
+		t.Error("no function has a route")
+	}
+	for function, size := range sizes {
+		if size > most {
+			t.Errorf("the policy of %s can have %d bytes; give some of its routes to another function", function, size)
 		}
 	}
 }

@@ -7,7 +7,9 @@ import (
 
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/awstest"
+	"github.com/userapikey/service/shared/jobauth"
 	"github.com/userapikey/service/shared/store"
+	"github.com/userapikey/service/shared/store/storetest"
 )
 
 // The story that the contract's examples tell: the owner creates a key in May
@@ -58,6 +60,13 @@ func keyToRotate(w *world) {
 // keyRotated makes the first sample key, and then the second.
 func keyRotated(w *world) {
 	keyToRotate(w)
+	w.rotateToSecond()
+}
+
+// rotateToSecond makes the second sample key of the first, and says in the
+// change, as the product does, which schedules that stopped.
+func (w *world) rotateToSecond() {
+	w.t.Helper()
 	credential := w.credential(secondCredential)
 	w.update(func(ctx context.Context, ring apikey.Ring) (apikey.Ring, apikey.Event, error) {
 		material, err := w.vault.Stage(ctx, ring.SecretARN, credential)
@@ -67,7 +76,13 @@ func keyRotated(w *world) {
 		if err := w.vault.Promote(ctx, material, ring.Active.VersionID); err != nil {
 			return ring, apikey.Event{}, err
 		}
-		return ring.Rotate(w.command(), material)
+		affected, err := w.rings.Affected(ctx, sampleOwner.Locator(), jobauth.OfRotation(ring))
+		if err != nil {
+			return ring, apikey.Event{}, err
+		}
+		next, event, err := ring.Rotate(w.command(), material)
+		event.AffectedSchedules = affected.Schedules
+		return next, event, err
 	})
 }
 
@@ -83,12 +98,8 @@ func allDeleted(w *world) {
 // firstKeyDeleted leaves the second sample key alone.
 func firstKeyDeleted(w *world) {
 	keyRotated(w)
-	id, err := apikey.ParseUUID(firstKeyID)
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	w.update(func(_ context.Context, ring apikey.Ring) (apikey.Ring, apikey.Event, error) {
-		return ring.DeleteOne(w.command(), id)
+		return ring.DeleteOne(w.command(), w.keyID(firstKeyID))
 	})
 }
 
@@ -166,10 +177,7 @@ func (w *world) leap(revision int64, changes func(apikey.Ring) (apikey.Ring, api
 // material is that of a new key, which is only named and kept nowhere.
 func (w *world) material(secretARN string) apikey.Material {
 	w.t.Helper()
-	id, err := apikey.NewUUID(w.now, w)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	id := w.newID()
 	credential, err := apikey.NewCredential(sampleOwner.Locator(), id, w)
 	if err != nil {
 		w.t.Fatal(err)
@@ -178,6 +186,15 @@ func (w *world) material(secretARN string) apikey.Material {
 		secretARN = "arn:aws:secretsmanager:us-east-1:111122223333:secret:gone-AbCdEf"
 	}
 	return apikey.Material{KeyID: id, Digest: credential.Digest(), SecretARN: secretARN, VersionID: id.String()}
+}
+
+func (w *world) newID() apikey.UUID {
+	w.t.Helper()
+	id, err := apikey.NewUUID(w.now, w)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return id
 }
 
 // The faults.
@@ -190,19 +207,41 @@ func issuerOutOfReach(w *world) { w.issuer.outOfReach = true }
 
 func noRandomness(w *world) { w.noRandom = true }
 
+func noClock(w *world) { w.noClock = true }
+
 // everyRaceLost lets other transactions win every time.
 func everyRaceLost(w *world) {
-	w.table.Transport.SetFault(awstest.On("TransactWriteItems", answering(400, map[string]any{
-		"__type":              "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
-		"message":             "injected",
-		"CancellationReasons": []map[string]string{{"Code": "TransactionConflict"}, {"Code": "None"}},
-	})))
+	w.table.Transport.SetFault(awstest.On("TransactWriteItems", transactionConflict))
 }
+
+var transactionConflict = answering(400, map[string]any{
+	"__type":              "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+	"message":             "injected",
+	"CancellationReasons": []map[string]string{{"Code": "TransactionConflict"}, {"Code": "None"}},
+})
 
 // unreadableRing stores something that is no ring in the ring's place.
 func unreadableRing(w *world) {
 	w.table.Transport.SetFault(awstest.On("GetItem", answering(200, map[string]any{
 		"Item": map[string]any{"pk": map[string]string{"S": "OWNER#?"}, "sk": map[string]string{"S": "RING"}, "revision": map[string]string{"S": "?"}},
+	})))
+}
+
+// unreadableItems stores something that is none of them in the place of the
+// owner's ring, schedules and runs.
+func unreadableItems(w *world) {
+	unreadable := func(sk string) map[string]any {
+		return map[string]any{"pk": map[string]string{"S": "OWNER#" + sampleOwner.Locator().String()}, "sk": map[string]string{"S": sk}}
+	}
+	ref, err := apikey.ParseRunRef(sampleRunRef)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.table.Transport.SetFault(awstest.On("BatchGetItem", answering(200, map[string]any{
+		"Responses": map[string]any{storetest.Table: []any{
+			unreadable("RING"), unreadable("SCHEDULE#" + followingID), unreadable("RUN#" + ref.Name.String()),
+		}},
+		"UnprocessedKeys": map[string]any{},
 	})))
 }
 
@@ -220,7 +259,7 @@ func answering(status int, body any) awstest.Fault {
 }
 
 func (w *world) command() apikey.Command {
-	return apikey.Command{Actor: sampleActor, Now: w.now, CorrelationID: sampleRequestID}
+	return apikey.Command{Actor: sampleActor, Now: w.now, CorrelationID: w.newID().String()}
 }
 
 func (w *world) credential(text string) apikey.Credential {
@@ -245,8 +284,11 @@ func (w *world) update(change func(context.Context, apikey.Ring) (apikey.Ring, a
 
 func (w *world) operation(id string) operation { return loadContract(w.t).operation(w.t, id) }
 
+// must sends a request that leads to the state; it is another one than the
+// scenario's, so it has another id.
 func (w *world) must(status int, c call) answer {
 	w.t.Helper()
+	c.requestID = w.newID().String()
 	got := w.send(c)
 	if got.status != status {
 		w.t.Fatalf("%s is answered %d %s", c.operation.route(), got.status, got.body)

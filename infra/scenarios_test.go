@@ -22,18 +22,30 @@ type scenario struct {
 
 // A request of each operation that succeeds, as the others vary it.
 var proper = map[string]scenario{
-	"viewKeys":      {given: keyRotated},
-	"viewHistory":   {given: keyRotated},
-	"createKey":     {given: nothingYet},
-	"rotateKey":     {given: keyToRotate},
-	"deleteKey":     {given: keyRotated, call: call{keyID: firstKeyID}},
-	"deleteAllKeys": {given: keyRotated},
-	"authorizeJob":  {given: keyRotated, request: "adHocJob"},
+	"viewKeys":        {given: keyRotated},
+	"viewImpact":      {given: keyRotated, call: call{keyID: firstKeyID}},
+	"viewHistory":     {given: keyRotated},
+	"createKey":       {given: nothingYet},
+	"rotateKey":       {given: keyToRotate},
+	"deleteKey":       {given: keyRotated, call: call{keyID: firstKeyID}},
+	"deleteAllKeys":   {given: keyRotated},
+	"listSchedules":   {given: schedulesBound},
+	"readSchedule":    {given: schedulesBound, call: call{scheduleID: followingID}},
+	"bindSchedule":    {given: keyInJune, request: "followActive", call: call{scheduleID: followingID}},
+	"unbindSchedule":  {given: schedulesBound, call: call{scheduleID: pinnedID}},
+	"rebindSchedules": {given: scheduleKeyPhasedOut, request: "fromPhasedOutKey"},
+	"authorizeJob":    {given: keyRotated, request: "adHocJob"},
+	"authorizeJobs":   {given: scheduleKeyPhasedOut, request: "threeJobs"},
+	"renewRun":        {given: runStarted, call: call{runRef: sampleRunRef}},
+	"endRun":          {given: runStarted, call: call{runRef: sampleRunRef}},
 }
 
 var (
-	changes = []string{"createKey", "rotateKey", "deleteKey", "deleteAllKeys"}
-	issues  = []string{"createKey", "rotateKey"}
+	changes   = []string{"createKey", "rotateKey", "deleteKey", "deleteAllKeys", "bindSchedule", "unbindSchedule", "rebindSchedules"}
+	issues    = []string{"createKey", "rotateKey"}
+	jobs      = []string{"authorizeJob", "authorizeJobs", "renewRun", "endRun"}
+	needBody  = []string{"bindSchedule", "rebindSchedules", "authorizeJob", "authorizeJobs"}
+	undecided = []string{"authorizeJobs"} // what cannot be reached is told of each request of a batch
 )
 
 func scenarios() []scenario {
@@ -47,7 +59,8 @@ func scenarios() []scenario {
 			all = append(all, refusalsOfAnyIssue(operation)...)
 		}
 	}
-	return slices.Concat(all, keyScenarios(), historyScenarios(), refusalsOfKeyChanges(), decisions(), malformedQuestions())
+	return slices.Concat(all, keyScenarios(), historyScenarios(), refusalsOfKeyChanges(), impacts(),
+		scheduleScenarios(), bindings(), rebindings(), malformedBindings(), decisions(), malformedQuestions(), batches(), runs())
 }
 
 // vary is the proper request of an operation with one thing different.
@@ -76,33 +89,58 @@ func given(state func(*world)) func(*scenario) { return func(s *scenario) { s.gi
 
 func fault(fault func(*world)) func(*scenario) { return func(s *scenario) { s.fault = fault } }
 
-const jobWithoutKey = `"jobId":"sales-forecast-7","jobType":"datastage_flow","trigger":"ad_hoc"`
-
 func refusalsOfAnyRequest(operation string) []scenario {
-	unknownField, otherRole, defect := `{"name":"my key"}`, "JobRunner", noRandomness
-	switch operation {
-	case "authorizeJob":
-		unknownField, otherRole, defect = `{"name":"my job",`+jobWithoutKey+`,"credential":"x"}`, "Administrator", unreadableRing
-	case "viewKeys":
-		defect = unreadableRing
-	case "viewHistory":
-		defect = unreadableChange
+	unknownField := map[string]string{
+		"bindSchedule": `{"name":"my schedule"}`, "rebindSchedules": `{"name":"mine","fromKeyId":"` + firstKeyID + `"}`,
+		"authorizeJob":  `{"name":"my job",` + jobWithoutKey + `,"credential":"x"}`,
+		"authorizeJobs": `{"name":"my jobs","requests":[{` + jobWithoutKey + `,"credential":"x"}]}`,
+	}[operation]
+	if unknownField == "" {
+		unknownField = `{"name":"mine"}`
 	}
-	tooLarge := "{" + strings.Repeat(" ", httpapi.MaxBodyBytes-1) + "}"
-	return []scenario{
+	otherRole, most := "JobRunner", httpapi.MaxBodyBytes
+	if slices.Contains(jobs, operation) {
+		otherRole = "Administrator"
+	}
+	if operation == "authorizeJobs" {
+		most = 256 << 10
+	}
+	refusals := []scenario{
 		vary(operation, 400, "unknownQueryParameter", query("page", "2")),
 		vary(operation, 400, "unknownField", body(unknownField)),
 		vary(operation, 401, "noToken", token("none")),
 		vary(operation, 401, "expiredToken", token("expired")),
 		vary(operation, 403, "roleRequired", token(otherRole)),
-		vary(operation, 413, "payloadTooLarge", body(tooLarge)),
+		vary(operation, 413, "payloadTooLarge", body("{"+strings.Repeat(" ", most-1)+"}")),
 		vary(operation, 415, "unsupportedMediaType", func(s *scenario) {
 			body("name=my+key")(s)
 			header("Content-Type", "application/x-www-form-urlencoded")(s)
 		}),
-		vary(operation, 500, "internalError", fault(defect)),
-		vary(operation, 503, "storeOutOfReach", fault(storeOutOfReach)),
+		vary(operation, 500, "internalError", fault(defectOf(operation))),
 		vary(operation, 503, "issuerOutOfReach", fault(issuerOutOfReach)),
+	}
+	if slices.Contains(needBody, operation) {
+		refusals = append(refusals, vary(operation, 400, "noBody", body("")))
+	}
+	if !slices.Contains(undecided, operation) {
+		refusals = append(refusals, vary(operation, 503, "storeOutOfReach", fault(storeOutOfReach)))
+	}
+	return refusals
+}
+
+// defectOf is something that an operation cannot work without, or with.
+func defectOf(operation string) func(*world) {
+	switch operation {
+	case "authorizeJob":
+		return unreadableRing
+	case "viewKeys", "viewImpact", "readSchedule", "renewRun":
+		return unreadableItems
+	case "viewHistory", "listSchedules":
+		return unreadableChange
+	case "authorizeJobs", "endRun":
+		return noClock
+	default:
+		return noRandomness
 	}
 }
 
@@ -234,47 +272,5 @@ func refusalsOfKeyChanges() []scenario {
 		vary("deleteKey", 409, "keyActive", keyID(secondKeyID)),
 		vary("deleteKey", 404, "keyNotFound", given(firstKeyDeleted)),
 		vary("deleteKey", 404, "keyNotFound", keyID("01a1bfc0-1900-7bad-8d40-e857956f388f")),
-	}
-}
-
-func decisions() []scenario {
-	ask := func(example string, state func(*world), text string) scenario {
-		return vary("authorizeJob", 200, example, func(s *scenario) {
-			body(text)(s)
-			s.given = state
-		})
-	}
-	byCredential := func(credential string) string { return `{` + jobWithoutKey + `,"credential":"` + credential + `"}` }
-	byOwner := func(accountID string) string {
-		return `{` + jobWithoutKey + `,"owner":{"accountId":"` + accountID + `","iamId":"` + sampleOwner.IAMID + `"}}`
-	}
-	named := func(example, request string) scenario {
-		return vary("authorizeJob", 200, example, func(s *scenario) { s.request = request })
-	}
-	return []scenario{
-		named("allowed", "adHocJob"),
-		named("allowed", "scheduledJob"),
-		named("allowed", "runtimeServiceJob"),
-		named("credentialMalformed", "mistypedCredential"),
-		ask("credentialMalformed", nothingYet, byCredential("")),
-		ask("keyUnknown", keyRotated, byCredential(unknownCredential)),
-		ask("keyUnknown", nothingYet, byCredential(firstCredential)),
-		ask("keyPhasedOut", keyRotated, byCredential(firstCredential)),
-		ask("keyDeleted", firstKeyDeleted, byCredential(firstCredential)),
-		ask("noActiveKey", allDeleted, byOwner(sampleOwner.AccountID)),
-		ask("noActiveKey", keyRotated, byOwner("another-account")),
-	}
-}
-
-func malformedQuestions() []scenario {
-	malformed := func(example, text string) scenario { return vary("authorizeJob", 400, example, body(text)) }
-	return []scenario{
-		malformed("noBody", ""),
-		malformed("wrongType", `{"jobId":7,"jobType":"pipeline","trigger":"ad_hoc","credential":"x"}`),
-		malformed("missingField", `{`+jobWithoutKey+`,"owner":{"accountId":"account-1"}}`),
-		malformed("unknownJobType", `{"jobId":"j","jobType":"cron","trigger":"ad_hoc","credential":"x"}`),
-		malformed("needlessService", `{`+jobWithoutKey+`,"service":"notebook-runtime","credential":"x"}`),
-		malformed("keyNotNamed", `{`+jobWithoutKey+`}`),
-		malformed("keyNamedTwice", `{`+jobWithoutKey+`,"credential":"x","owner":{"accountId":"account-1","iamId":"IBMid-1"}}`),
 	}
 }

@@ -24,16 +24,34 @@ func TestSchemasRefuseWhatCannotBe(t *testing.T) {
 		allowed   = `{"allowed":true,"reason":"key_active","key":` + named + `,"owner":` + owner + `,"secret":` + secret + `}`
 		refused   = `{"allowed":false,"reason":"key_phased_out","key":` + named + `,"owner":` + owner + `}`
 		unknown   = `{"allowed":false,"reason":"key_unknown"}`
+		lease     = `{"ref":"` + sampleRunRef + `","leaseExpiresAt":"2026-11-02T16:45:09.007Z"}`
+		undecided = `{"allowed":false,"reason":"invalid_request","detail":"No."}`
+		run       = `{"ref":"` + sampleRunRef + `","runId":"r","jobId":"j","jobType":"pipeline","startedAt":"2026-11-02T16:45:09.007Z","leaseExpiresAt":"2026-11-02T16:45:09.007Z"}`
+		schedule  = `{"id":"a","scheduleRef":"` + followingRef + `","boundAt":"2026-11-02T16:45:09.007Z","state":"ready"`
+		follows   = schedule + `,"binding":"follow_active"}`
+		pinned    = schedule + `,"binding":"pinned","keyId":"01a19d26-820f-7e18-9a3d-4169f6b09879"}`
 		change    = `{"id":"01a19d26-8210-7d4f-8a11-6c0b8e1f2a37","revision":1,"type":"User API Key Created","occurredAt":"2026-11-02T16:45:09.007Z","actor":{"kind":"user","id":"IBMid-1"},"correlationId":"r","keys":[` + active + `]}`
 		history   = `{"changes":[` + change + `],"nextCursor":"` + sampleCursor + `"}`
 		lastPage  = `{"changes":[],"nextCursor":null}`
 		phasedOut = `"status":"PHASED_OUT","phasedOutAt":"2026-11-02T16:45:09.007Z"`
 	)
+	var (
+		old               = strings.Replace(active, `"status":"ACTIVE"`, phasedOut, 1)
+		used              = `{"lastUsedAt":"2026-11-02T16:45:09.007Z",` + active[1:]
+		rotated           = `{"key":` + active + `,"phasedOut":` + old + `,"revision":2,"affected":` + nothing + `}`
+		deleted           = `{"deleted":[` + active + `],"revision":2,"affected":` + nothing + `}`
+		impact            = `{"key":` + active + `,"onDelete":` + nothing + `,"onRotate":` + nothing + `}`
+		impactOfPhasedOut = `{"key":` + old + `,"onDelete":` + nothing + `,"onRotate":null}`
+		boundChange       = strings.NewReplacer("Key Created", "Key Schedule Bound", `"keys":[`+active+`]`, `"keys":[],"schedules":[{"id":"a","binding":"follow_active"}]`).Replace(change)
+		allowedRun        = strings.Replace(allowed, `"key":`, `"run":`+lease+`,"key":`, 1)
+		renewed           = strings.Replace(allowedRun, "key_active", "key_phased_out", 1)
+		stopped           = `{"allowed":false,"reason":"key_deleted","key":{"id":"01a19d26-820f-7e18-9a3d-4169f6b09879"},"owner":` + owner + `}`
+	)
 	for _, test := range []struct{ schema, good, from, to string }{
 		{"Key", active, `"ACTIVE"`, `"PHASED_OUT"`},
 		{"Key", active, `"ACTIVE"`, `"DELETED"`},
 		{"Key", active, `"status":"ACTIVE"`, `"status":"ACTIVE","phasedOutAt":"2026-11-02T16:45:09.007Z"`},
-		{"Key", active, `{"id"`, `{"lastUsedAt":"2026-11-02T16:45:09.007Z","id"`},
+		{"Key", used, `"lastUsedAt":"2026-11-02T16:45:09.007Z"`, `"lastUsedAt":null`},
 		{"Key", active, `01a19d26-820f-7e18`, `01A19D26-820f-7e18`},
 		{"Key", active, `01a19d26-820f-7e18`, `01a19d26-820f-4e18`},
 		{"Key", active, `"createdAt":"2026-11-02T16:45:09.007Z"`, `"createdAt":"2026-11-02T16:45:09Z"`},
@@ -45,6 +63,15 @@ func TestSchemasRefuseWhatCannotBe(t *testing.T) {
 		{"Keys", keys, `"revision":1`, `"revision":-1`},
 		{"Keys", keys, `"active":` + active + `,`, ``},
 		{"CreatedKey", created, `"status":"ACTIVE"`, phasedOut},
+		{"CreatedKey", created, active, used},
+		{"RotatedKey", rotated, `"key":` + active, `"key":` + used},
+		{"RotatedKey", rotated, `"runs":[]`, `"runs":[` + run + `]`},
+		{"RotatedKey", rotated, nothing, `{"schedules":[` + follows + `],"scheduleCount":1,"runs":[],"runCount":0}`},
+		{"DeletedKeys", deleted, active, used},
+		{"Impact", impact, `"onRotate":` + nothing, `"onRotate":null`},
+		{"Impact", impact, `"status":"ACTIVE"`, phasedOut},
+		{"Impact", impact, `,"onRotate":` + nothing, ``},
+		{"Impact", impactOfPhasedOut, `"onRotate":null`, `"onRotate":` + nothing},
 		{"CreatedKey", created, firstCredential, firstCredential + "0"},
 		{"CreatedKey", created, firstCredential, "[credential redacted]"},
 		{"CreatedKey", created, `{"key"`, `{"phasedOut":null,"key"`},
@@ -56,37 +83,69 @@ func TestSchemasRefuseWhatCannotBe(t *testing.T) {
 		{"Change", change, `"keys":[{`, `"keys":[{"versionId":"01a19d26-820f-7e18-9a3d-4169f6b09879",`},
 		{"Change", change, `"keys":[{`, `"keys":[{"digest":"3q2+7w==",`},
 		{"Change", change, `"status":"ACTIVE"`, `"status":"DELETED"`},
+		{"Change", change, active, used},
+		{"Change", change, `"keys":`, `"affectedRunCount":0,"keys":`},
+		{"Change", change, `"keys":`, `"schedules":[{"id":"a","binding":"follow_active"}],"keys":`},
+		{"Change", boundChange, `"keys":[]`, `"keys":[` + active + `]`},
+		{"Change", boundChange, `"keys":`, `"affectedScheduleCount":1,"keys":`},
+		{"Change", boundChange, `,"schedules":[{"id":"a","binding":"follow_active"}]`, ``},
+		{"Change", boundChange, `"schedules":[{"id":"a","binding":"follow_active"}]`, `"schedules":[]`},
+		{"Change", boundChange, `"follow_active"`, `"pinned"`},
+		{"Change", boundChange, `"follow_active"`, `"follow_active","keyId":"01a19d26-820f-7e18-9a3d-4169f6b09879"`},
+		{"Change", boundChange, `"follow_active"`, `"follow_active","scheduleRef":"` + followingRef + `"`},
 		{"History", history, `,"nextCursor":"` + sampleCursor + `"`, ``},
 		{"History", history, sampleCursor, ``},
 		{"History", history, sampleCursor, `{"pk":"OWNER#a"}`},
 		{"History", lastPage, `"changes":[]`, `"changes":null`},
 		{"History", lastPage, `"nextCursor":null`, `"nextCursor":""`},
 		{"Affected", nothing, `"schedules":[]`, `"schedules":[{}]`},
-		{"Change", change, `"revision":1`, `"revision":0`},
-		{"Change", change, `Created`, `Made`},
-		{"Change", change, `"correlationId":"r"`, `"correlationId":""`},
-		{"Change", change, `"actor":{"kind":"user","id":"IBMid-1"},`, ``},
-		{"Change", change, `{"id"`, `{"secretArn":"arn:aws:secretsmanager:us-east-1:111122223333:secret:a-AbCdEf","id"`},
-		{"Change", change, `"keys":[{`, `"keys":[{"versionId":"01a19d26-820f-7e18-9a3d-4169f6b09879",`},
-		{"Change", change, `"keys":[{`, `"keys":[{"digest":"3q2+7w==",`},
-		{"Change", change, `"status":"ACTIVE"`, `"status":"DELETED"`},
-		{"History", history, `,"nextCursor":"` + sampleCursor + `"`, ``},
-		{"History", history, sampleCursor, ``},
-		{"History", history, sampleCursor, `{"pk":"OWNER#a"}`},
-		{"History", lastPage, `"changes":[]`, `"changes":null`},
-		{"History", lastPage, `"nextCursor":null`, `"nextCursor":""`},
-		{"Affected", nothing, `"runCount":0`, `"runCount":1`},
+		{"Affected", nothing, `"runCount":0`, `"runCount":-1`},
+		{"Affected", nothing, `"scheduleCount":0`, `"scheduleCount":1001`},
+		{"Affected", nothing, `"runs":[]`, `"runs":[{"ref":"` + sampleRunRef + `"}]`},
+		{"Schedule", follows, `"ready"`, `"key_phased_out"`},
+		{"Schedule", follows, `"ready"`, `"asleep"`},
+		{"Schedule", follows, `"binding":"follow_active"`, `"binding":"follow_active","keyId":"01a19d26-820f-7e18-9a3d-4169f6b09879"`},
+		{"Schedule", follows, `"id":"a"`, `"id":"a b"`},
+		{"Schedule", follows, `"id":"a"`, `"id":"a","service":"notebook-runtime"`},
+		{"Schedule", follows, `"id":"a"`, `"id":"a","jobType":"runtime_service"`},
+		{"Schedule", follows, `"id":"a"`, `"id":"a","revision":2`},
+		{"Schedule", pinned, `"ready"`, `"no_active_key"`},
+		{"Schedule", pinned, `,"keyId":"01a19d26-820f-7e18-9a3d-4169f6b09879"`, ``},
+		{"Run", run, `"runId":"r"`, `"runId":""`},
+		{"Run", run, `"runId":"r"`, `"runId":"r","keyId":"01a19d26-820f-7e18-9a3d-4169f6b09879"`},
+		{"ScheduleBinding", `{"binding":"pinned","keyId":"01a19d26-820f-7e18-9a3d-4169f6b09879"}`, `"pinned"`, `"follow_active"`},
+		{"ScheduleBinding", `{"binding":"pinned","credential":"` + firstCredential + `"}`, `"binding":"pinned",`, ``},
+		{"ScheduleBinding", `{"jobType":"pipeline"}`, `"pipeline"`, `"runtime_service"`},
 		{"Decision", allowed, `true`, `false`},
 		{"Decision", allowed, `,"secret":` + secret, ``},
 		{"Decision", allowed, `key_active`, `key_phased_out`},
+		{"Decision", allowed, `key_active`, `schedule_key_phased_out`},
+		{"Decision", allowedRun, `"leaseExpiresAt"`, `"startedAt"`},
 		{"Decision", allowed, `,"name":"cpd-apikey-IBMid-1-2026-11-02T16:45:09.007Z"`, ``},
 		{"Decision", refused, `false`, `true`},
 		{"Decision", refused, `key_phased_out`, `key_deleted`},
 		{"Decision", refused, `key_phased_out`, `no_active_key`},
+		{"Decision", refused, `key_phased_out`, `schedule_unknown`},
+		{"Decision", refused, `key_phased_out`, `schedule_key_deleted`},
+		{"Decision", refused, `{"allowed"`, `{"run":` + lease + `,"allowed"`},
+		{"Decision", refused, `{"allowed"`, `{"detail":"no","allowed"`},
 		{"Decision", refused, `,"owner":` + owner, ``},
 		{"Decision", unknown, `key_unknown`, `key_active`},
 		{"Decision", unknown, `key_unknown`, `key_forgotten`},
 		{"Decision", unknown, `"key_unknown"`, `"key_unknown","owner":` + owner},
+		{"Decision", unknown, `key_unknown`, `invalid_request`},
+		{"Renewal", renewed, `true`, `false`},
+		{"Renewal", renewed, `key_phased_out`, `key_deleted`},
+		{"Renewal", renewed, `key_phased_out`, `no_active_key`},
+		{"Renewal", renewed, `"run":` + lease + `,`, ``},
+		{"Renewal", stopped, `false`, `true`},
+		{"Renewal", stopped, `key_deleted`, `key_phased_out`},
+		{"Renewal", stopped, `{"allowed"`, `{"run":` + lease + `,"allowed"`},
+		{"Decisions", `{"decisions":[` + allowed + `,` + unknown + `]}`, allowed, renewed},
+		{"Decisions", `{"decisions":[` + undecided + `]}`, `false`, `true`},
+		{"Decisions", `{"decisions":[` + undecided + `]}`, `,"detail":"No."`, ``},
+		{"Decisions", `{"decisions":[` + undecided + `]}`, `invalid_request`, `unavailable`},
+		{"Decisions", `{"decisions":[` + unknown + `]}`, unknown, ``},
 		{"Problem", invalid, `"field":"jobId",`, ``},
 		{"Problem", conflict, `{"status"`, `{"field":"body","status"`},
 		{"Problem", conflict, `{"status"`, `{"instance":"/","status"`},

@@ -29,7 +29,11 @@ func TestEnumsOfTheContractAreThoseOfTheCode(t *testing.T) {
 	}{
 		{"Problem.code", enum(c.property(t, "Problem", "code")), texts(httpapi.Codes())},
 		{"Decision.reason", enum(c.property(t, "Decision", "reason")), texts(jobauth.Reasons)},
-		{"JobAuthorizationRequest.jobType", enum(c.property(t, "JobAuthorizationRequest", "jobType")), texts(jobauth.JobTypes)},
+		{"Renewal.reason", enum(c.property(t, "Renewal", "reason")), texts(renewalReasons)},
+		{"NoDecision.reason", enum(c.property(t, "NoDecision", "reason")), texts(undecidedReasons)},
+		{"JobType", enum(c.schema(t, "JobType")), texts(jobauth.JobTypes)},
+		{"Binding", enum(c.schema(t, "Binding")), texts(apikey.Bindings)},
+		{"Schedule.state", enum(c.property(t, "Schedule", "state")), texts(apikey.ScheduleStates)},
 		{"JobAuthorizationRequest.trigger", enum(c.property(t, "JobAuthorizationRequest", "trigger")), texts(jobauth.Triggers)},
 		{"Key.status", enum(c.property(t, "Key", "status")), texts([]apikey.Status{apikey.StatusActive, apikey.StatusPhasedOut})},
 		{"Change.type", enum(c.property(t, "Change", "type")), texts(eventTypes)},
@@ -41,7 +45,14 @@ func TestEnumsOfTheContractAreThoseOfTheCode(t *testing.T) {
 	}
 }
 
-var eventTypes = []apikey.EventType{apikey.EventCreated, apikey.EventRotated, apikey.EventDeleted, apikey.EventAllDeleted}
+var (
+	eventTypes = []apikey.EventType{
+		apikey.EventCreated, apikey.EventRotated, apikey.EventDeleted, apikey.EventAllDeleted,
+		apikey.EventScheduleBound, apikey.EventScheduleUnbound,
+	}
+	renewalReasons   = []jobauth.Reason{jobauth.KeyActive, jobauth.KeyPhasedOut, jobauth.KeyDeleted}
+	undecidedReasons = []jobauth.Reason{jobauth.InvalidRequest, jobauth.Unavailable}
+)
 
 var sorted = cmpopts.SortSlices(strings.Compare)
 
@@ -62,6 +73,9 @@ func TestEveryCodeIsAnsweredSomewhere(t *testing.T) {
 	}
 	for _, op := range c.operations() {
 		for _, response := range op.answers() {
+			if response.Content == nil {
+				continue
+			}
 			if media := response.Content.GetOrZero("application/problem+json"); media != nil {
 				documented = append(documented, documentedCodesOf(t, media.Schema)...)
 			}
@@ -73,22 +87,59 @@ func TestEveryCodeIsAnsweredSomewhere(t *testing.T) {
 	}
 }
 
-// Every meaning of a reason is told: an item of its own in the description.
-func TestEveryReasonIsDescribed(t *testing.T) {
-	description := loadContract(t).property(t, "Decision", "reason").Description
-	for _, reason := range jobauth.Reasons {
-		if !strings.Contains(description, "- `"+string(reason)+"`: ") {
-			t.Errorf("the reason %s is not described", reason)
+// What a word means is told: an item of its own in the description.
+func TestEveryWordIsDescribed(t *testing.T) {
+	c := loadContract(t)
+	for _, words := range []struct {
+		name, description string
+		words             []string
+	}{
+		{"Decision.reason", c.property(t, "Decision", "reason").Description, texts(jobauth.Reasons)},
+		{"Renewal.reason", c.property(t, "Renewal", "reason").Description, texts(renewalReasons)},
+		{"NoDecision.reason", c.property(t, "NoDecision", "reason").Description, texts(undecidedReasons)},
+		{"Schedule.state", c.property(t, "Schedule", "state").Description, texts(apikey.ScheduleStates)},
+		{"Binding", c.schema(t, "Binding").Description, texts(apikey.Bindings)},
+		{"Change.type", c.property(t, "Change", "type").Description, texts(eventTypes)},
+	} {
+		for _, word := range words.words {
+			if !strings.Contains(words.description, "- `"+word+"`: ") {
+				t.Errorf("%s: %s is not described", words.name, word)
+			}
 		}
 	}
 }
 
-// So is every type of change.
-func TestEveryTypeOfChangeIsDescribed(t *testing.T) {
-	description := loadContract(t).property(t, "Change", "type").Description
-	for _, kind := range eventTypes {
-		if !strings.Contains(description, "- `"+string(kind)+"`: ") {
-			t.Errorf("the type %s is not described", kind)
+// Every reason and every state is shown by an answer, which the functions are then
+// made to give.
+func TestEveryReasonAndStateHasAnExample(t *testing.T) {
+	c := loadContract(t)
+	shown := map[string]string{}
+	for _, op := range c.operations() {
+		for _, response := range op.answers() {
+			if response.Content == nil {
+				continue
+			}
+			for _, media := range response.Content.FromOldest() {
+				for _, example := range media.Examples.FromOldest() {
+					shown[op.id] += asJSON(t, example.Value)
+				}
+			}
+		}
+	}
+	for _, words := range []struct {
+		operation, field string
+		words            []string
+	}{
+		{"authorizeJob", "reason", texts(jobauth.Reasons)},
+		{"authorizeJobs", "reason", texts(undecidedReasons)},
+		{"renewRun", "reason", texts(renewalReasons)},
+		{"readSchedule", "state", texts(apikey.ScheduleStates)},
+		{"bindSchedule", "binding", texts(apikey.Bindings)},
+	} {
+		for _, word := range words.words {
+			if !strings.Contains(shown[words.operation], `"`+words.field+`":"`+word+`"`) {
+				t.Errorf("no answer of %s shows the %s %s", words.operation, words.field, word)
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package infra_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -22,6 +23,7 @@ import (
 	"github.com/userapikey/service/functions/create"
 	"github.com/userapikey/service/functions/delete"
 	"github.com/userapikey/service/functions/rotate"
+	"github.com/userapikey/service/functions/schedules"
 	"github.com/userapikey/service/functions/view"
 	"github.com/userapikey/service/shared/lifecycle"
 	"github.com/userapikey/service/shared/store"
@@ -37,6 +39,7 @@ type world struct {
 	t        *testing.T
 	now      time.Time
 	noRandom bool
+	noClock  bool
 	table    *storetest.Engine
 	secrets  *vaulttest.Engine
 	issuer   *issuer
@@ -56,21 +59,34 @@ func newWorld(t *testing.T) *world {
 		table: storetest.NewEngine(), secrets: vaulttest.NewEngine(), issuer: newIssuer(t),
 		routes: loadTemplateRoutes(t),
 	}
-	clock := func() time.Time { return w.now }
+	w.rings = store.New(w.table.Client(), storetest.Table, w.clock, w)
+	w.vault = vault.New(w.secrets.Client(), "user-api-key/test", w.clock)
+	w.start()
+	return w
+}
+
+// start starts every function anew, so that none remembers anything.
+func (w *world) start() {
 	log := slog.New(slog.DiscardHandler)
-	verifier := w.issuer.verifier(clock)
-	w.rings = store.New(w.table.Client(), storetest.Table, clock, w)
-	w.vault = vault.New(w.secrets.Client(), "user-api-key/test", clock)
-	keys := &lifecycle.Service{Rings: w.rings, Vault: w.vault, Now: clock, Random: w, Log: log}
-	jobs := authorizer.New(verifier, w.rings, clock, log)
+	verifier := w.issuer.verifier(w.clock)
+	keys := &lifecycle.Service{Rings: w.rings, Vault: w.vault, Now: w.clock, Random: w, Log: log}
+	jobs := authorizer.New(verifier, w.rings, w.clock, log)
 	w.functions = map[string]handler{
 		"ViewFunction":       view.New(verifier, w.rings, log).Handle,
 		"CreateFunction":     create.New(verifier, keys, log).Handle,
 		"RotateFunction":     rotate.New(verifier, keys, log).Handle,
 		"DeleteFunction":     delete.New(verifier, keys, log).Handle,
+		"SchedulesFunction":  schedules.New(verifier, w.rings, w.clock, log).Handle,
 		"AuthorizerFunction": behindGateway(jobs),
 	}
-	return w
+}
+
+// clock is the functions' clock, which can be made to fail.
+func (w *world) clock() time.Time {
+	if w.noClock {
+		panic("no clock (injected)")
+	}
+	return w.now
 }
 
 // Read is the functions' randomness, which can be made to fail.
@@ -101,13 +117,16 @@ func behindGateway(h *authorizer.Handler) handler {
 // call is a request of the API.
 type call struct {
 	operation operation
-	keyID     string
+	// What takes the place of the path's parameters.
+	keyID, scheduleID, runRef string
 	// token is "" for one with a role that suffices, "none", "expired", or the
 	// one role of the token.
 	token   string
 	headers map[string]string
 	query   map[string]string
 	body    string
+	// requestID is the gateway's; "" is sampleRequestID.
+	requestID string
 }
 
 // answer is what came of a call.
@@ -140,8 +159,8 @@ func (w *world) send(c call) answer {
 	got, err := w.functions[routed[0]](w.t.Context(), events.APIGatewayProxyRequest{
 		Resource: c.operation.path, HTTPMethod: c.operation.method, Path: c.path(),
 		Headers: headers, QueryStringParameters: c.query, Body: c.body,
-		PathParameters: map[string]string{"keyId": c.keyID},
-		RequestContext: events.APIGatewayProxyRequestContext{RequestID: sampleRequestID},
+		PathParameters: map[string]string{"keyId": c.keyID, "scheduleId": c.scheduleID, "runRef": c.runRef},
+		RequestContext: events.APIGatewayProxyRequestContext{RequestID: cmp.Or(c.requestID, sampleRequestID)},
 	})
 	if err != nil {
 		w.t.Fatalf("%s: the function failed: %v", c.operation.route(), err)
@@ -149,7 +168,9 @@ func (w *world) send(c call) answer {
 	return answer{got.StatusCode, got.Headers, got.Body, c.request(w.t, headers)}
 }
 
-func (c call) path() string { return strings.ReplaceAll(c.operation.path, "{keyId}", c.keyID) }
+func (c call) path() string {
+	return strings.NewReplacer("{keyId}", c.keyID, "{scheduleId}", c.scheduleID, "{runRef}", c.runRef).Replace(c.operation.path)
+}
 
 // request is the call as HTTP, for the validator.
 func (c call) request(t *testing.T, headers map[string]string) *http.Request {

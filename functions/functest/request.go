@@ -1,10 +1,12 @@
 package functest
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -20,8 +22,10 @@ type Request struct {
 	Method string
 	// Resource is the path as the API names it, such as /v1/user-api-keys/{keyId}.
 	Resource string
-	// KeyID stands in the place of {keyId}.
-	KeyID   string
+	// KeyID and ScheduleID stand in the places of {keyId} and {scheduleId}.
+	KeyID, ScheduleID string
+	// Query are the query parameters.
+	Query   url.Values
 	Token   string
 	Headers map[string]string
 	Body    string
@@ -48,7 +52,7 @@ func (r Request) As(token string) Request {
 func (r Request) Event() events.APIGatewayProxyRequest {
 	event := events.APIGatewayProxyRequest{
 		Resource: r.Resource, HTTPMethod: r.Method,
-		Path:    strings.ReplaceAll(r.Resource, "{keyId}", r.KeyID),
+		Path:    strings.NewReplacer("{keyId}", r.KeyID, "{scheduleId}", r.ScheduleID).Replace(r.Resource),
 		Headers: map[string]string{}, MultiValueHeaders: map[string][]string{},
 		Body: r.Body,
 		RequestContext: events.APIGatewayProxyRequestContext{
@@ -67,8 +71,16 @@ func (r Request) Event() events.APIGatewayProxyRequest {
 	for name, value := range r.Headers {
 		add(name, value)
 	}
-	if strings.Contains(r.Resource, "{keyId}") {
-		event.PathParameters = map[string]string{"keyId": r.KeyID}
+	for name, value := range map[string]string{"keyId": r.KeyID, "scheduleId": r.ScheduleID} {
+		if strings.Contains(r.Resource, "{"+name+"}") {
+			event.PathParameters = map[string]string{name: value}
+		}
+	}
+	if r.Query != nil {
+		event.MultiValueQueryStringParameters, event.QueryStringParameters = r.Query, map[string]string{}
+		for name, values := range r.Query {
+			event.QueryStringParameters[name] = values[len(values)-1]
+		}
 	}
 	return event
 }
@@ -77,10 +89,16 @@ func (r Request) Event() events.APIGatewayProxyRequest {
 // the gateway, with an id of its own.
 func (w *World) Send(function any, r Request) Answer {
 	w.t.Helper()
+	return w.SendIn(w.t.Context(), function, r)
+}
+
+// SendIn is Send with a context, such as one that ends.
+func (w *World) SendIn(ctx context.Context, function any, r Request) Answer {
+	w.t.Helper()
 	w.sent++
 	event := r.Event()
 	event.RequestContext.RequestID = requestID(w.sent)
-	return w.Deliver(function, event)
+	return w.deliver(ctx, function, event)
 }
 
 func requestID(n int) string { return fmt.Sprintf("5b1f0d3c-8c1e-4a7b-9f60-%012d", n) }
@@ -88,11 +106,16 @@ func requestID(n int) string { return fmt.Sprintf("5b1f0d3c-8c1e-4a7b-9f60-%012d
 // Deliver has the function answer an event of API Gateway.
 func (w *World) Deliver(function any, event events.APIGatewayProxyRequest) Answer {
 	w.t.Helper()
+	return w.deliver(w.t.Context(), function, event)
+}
+
+func (w *World) deliver(ctx context.Context, function any, event events.APIGatewayProxyRequest) Answer {
+	w.t.Helper()
 	payload, err := json.Marshal(event)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	out, err := w.Invoke(function, payload)
+	out, err := w.InvokeIn(ctx, function, payload)
 	if err != nil {
 		w.t.Fatalf("the function failed: %v", err)
 	}
@@ -119,6 +142,7 @@ type Key struct {
 	CreatedAt   time.Time
 	CreatedBy   apikey.Actor
 	PhasedOutAt time.Time
+	LastUsedAt  time.Time
 }
 
 // Problem is the answer's problem details.

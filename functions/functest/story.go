@@ -42,6 +42,40 @@ func (w *World) JaneHasRotated() {
 	w.janes(secondCreatedAt, SecondCredential, w.putVersion, apikey.Ring.Rotate)
 }
 
+// JaneHasSchedules binds a schedule that follows her Active key and one that is
+// pinned to her first, rotates, pins another one to her second, and uses that to
+// train a model. The ring is at revision 5.
+func (w *World) JaneHasSchedules() {
+	w.t.Helper()
+	w.JaneHasAKey()
+	w.janesSchedule(firstCreatedAt, apikey.Schedule{
+		ID: "nightly-scoring", Binding: apikey.FollowActive, JobID: "churn-scores", JobType: "datastage_flow",
+	})
+	w.janesSchedule(firstCreatedAt, apikey.Schedule{
+		ID: "weekly-retraining", Binding: apikey.Pinned, KeyID: w.Ring(Jane).Active.ID, JobID: "churn-model", JobType: "model_training",
+	})
+	w.janes(secondCreatedAt, SecondCredential, w.putVersion, apikey.Ring.Rotate)
+	second := w.Ring(Jane).Active.ID
+	w.janesSchedule(secondCreatedAt, apikey.Schedule{
+		ID: "hourly-forecast", Binding: apikey.Pinned, KeyID: second,
+		JobType: "runtime_service", Service: "forecasts", Description: "The shop's stock",
+	})
+	w.Use(Jane, second)
+	w.Run(Jane, second, "run-20261116", time.Hour)
+}
+
+func (w *World) janesSchedule(boundAt time.Time, s apikey.Schedule) {
+	w.t.Helper()
+	w.update(Jane, func(_ context.Context, ring apikey.Ring) (apikey.Ring, apikey.Event, error) {
+		next, event, _, err := ring.Bind(janesCommand(boundAt), nil, s)
+		return next, *event, err
+	})
+}
+
+func janesCommand(now time.Time) apikey.Command {
+	return apikey.Command{Actor: apikey.Actor{Kind: apikey.ActorUser, ID: Jane.IAMID}, Now: now, CorrelationID: "story"}
+}
+
 type (
 	put    = func(context.Context, apikey.Ring, apikey.Credential) (apikey.Material, error)
 	change = func(apikey.Ring, apikey.Command, apikey.Material) (apikey.Ring, apikey.Event, error)
@@ -54,13 +88,12 @@ func (w *World) janes(createdAt time.Time, text string, put put, change change) 
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	command := apikey.Command{Actor: apikey.Actor{Kind: apikey.ActorUser, ID: Jane.IAMID}, Now: createdAt, CorrelationID: "story"}
 	w.update(Jane, func(ctx context.Context, ring apikey.Ring) (apikey.Ring, apikey.Event, error) {
 		material, err := put(ctx, ring, credential)
 		if err != nil {
 			return ring, apikey.Event{}, err
 		}
-		return change(ring, command, material)
+		return change(ring, janesCommand(createdAt), material)
 	})
 }
 
@@ -76,14 +109,18 @@ func (w *World) putVersion(ctx context.Context, ring apikey.Ring, credential api
 	return material, w.Keys.Vault.Promote(ctx, material, ring.Active.VersionID)
 }
 
-// Suspend leaves the owner without keys and suspended, as off-boarding will.
+// Suspend leaves the owner without keys and suspended, as off-boarding will: by an
+// administrator of the account.
 func (w *World) Suspend(owner apikey.Owner) {
 	w.t.Helper()
 	w.DeleteAll(owner)
 	w.update(owner, func(_ context.Context, ring apikey.Ring) (apikey.Ring, apikey.Event, error) {
 		ring.Revision++
 		ring.Suspended = true
-		return ring, apikey.Event{Type: apikey.EventAllDeleted, Owner: owner, Revision: ring.Revision, OccurredAt: w.Now()}, nil
+		return ring, apikey.Event{
+			Type: apikey.EventAllDeleted, Owner: owner, Revision: ring.Revision, OccurredAt: w.Now(),
+			Actor: apikey.Actor{Kind: apikey.ActorAdministrator, ID: "IBMid-ADMINISTRATOR"}, CorrelationID: "story",
+		}, nil
 	})
 }
 

@@ -15,7 +15,7 @@ const maxNoteBytes = 256
 // bindingBody is what a schedule is to be bound to, and what people want to know
 // of it.
 type bindingBody struct {
-	Binding     apikey.Binding  `json:"binding"`
+	Binding     *apikey.Binding `json:"binding"`
 	KeyID       *string         `json:"keyId"`
 	Credential  *string         `json:"credential"`
 	JobID       string          `json:"jobId"`
@@ -24,72 +24,64 @@ type bindingBody struct {
 	Description string          `json:"description"`
 }
 
-// binding is a binding of the right form. The key that it names is looked for
-// in the ring.
+// binding is a binding of the right form. The key that it names is looked for in
+// the ring.
 type binding struct {
-	schedule   apikey.Schedule
+	schedule apikey.Schedule
+	// credential is what names the key; the zero value when nothing does, or an id.
 	credential apikey.Credential
 }
 
-// binding checks the form. Errors: invalid_request, key_not_found.
-func (b bindingBody) binding(id string, owner apikey.Owner) (binding, error) {
+// binding checks the form. Errors: invalid_request.
+func (b bindingBody) binding(id string) (binding, error) {
 	if !apikey.IsScheduleID(id) {
 		return binding{}, apikey.Invalid("scheduleId", "must have 1 to 128 letters, digits, dots, underscores and hyphens")
 	}
-	if b.Binding == "" {
-		b.Binding = apikey.FollowActive
+	wanted := binding{schedule: apikey.Schedule{
+		ID: id, Binding: apikey.FollowActive, JobID: b.JobID, JobType: string(b.JobType), Service: b.Service, Description: b.Description,
+	}}
+	if b.Binding != nil {
+		wanted.schedule.Binding = *b.Binding
 	}
-	if !slices.Contains(apikey.Bindings, b.Binding) {
+	if !slices.Contains(apikey.Bindings, wanted.schedule.Binding) {
 		return binding{}, apikey.Invalid("binding", "must be follow_active or pinned")
 	}
 	if err := b.checkNotes(); err != nil {
 		return binding{}, err
 	}
-	wanted := binding{schedule: apikey.Schedule{
-		ID: id, Binding: b.Binding, JobID: b.JobID, JobType: string(b.JobType), Service: b.Service, Description: b.Description,
-	}}
+	return b.named(wanted)
+}
+
+// named adds the key that the schedule is to be pinned to.
+func (b bindingBody) named(wanted binding) (binding, error) {
+	var err error
 	switch {
-	case b.Binding == apikey.FollowActive && (b.KeyID != nil || b.Credential != nil):
-		return binding{}, apikey.Invalid("binding", "follow_active names no key: leave keyId and credential out, or pin the schedule")
-	case b.Binding == apikey.FollowActive:
-		return wanted, nil
+	case wanted.schedule.Binding == apikey.FollowActive:
+		if b.KeyID != nil || b.Credential != nil {
+			return binding{}, apikey.Invalid("binding", "follow_active names no key: leave keyId and credential out, or pin the schedule")
+		}
 	case (b.KeyID == nil) == (b.Credential == nil):
 		return binding{}, apikey.Invalid("keyId", "or credential must name the key that the schedule is pinned to, and one of them only")
 	case b.KeyID != nil:
-		return wanted.toKey(*b.KeyID)
+		if wanted.schedule.KeyID, err = apikey.ParseUUID(*b.KeyID); err != nil {
+			return binding{}, apikey.Invalid("keyId", "must be a key's id")
+		}
 	default:
-		return wanted.toCredential(*b.Credential, owner)
+		if wanted.credential, err = apikey.ParseCredential(*b.Credential); err != nil {
+			return binding{}, apikey.Invalid("credential", "is not a credential: mistyped or cut off")
+		}
+		wanted.schedule.KeyID = wanted.credential.KeyID()
 	}
+	return wanted, nil
 }
 
-func (b binding) toKey(text string) (binding, error) {
-	id, err := apikey.ParseUUID(text)
-	if err != nil {
-		return binding{}, apikey.Invalid("keyId", "must be a key's id")
+// check tells whether the credential, if there is one, is a key's of the ring.
+// Another owner's and a wrong one are the same refusal. Errors: key_not_found.
+func (b binding) check(ring apikey.Ring) error {
+	if b.credential.IsZero() || b.credential.Locator() == ring.Owner.Locator() && ring.Proves(b.credential) {
+		return nil
 	}
-	b.schedule.KeyID = id
-	return b, nil
-}
-
-func (b binding) toCredential(text string, owner apikey.Owner) (binding, error) {
-	credential, err := apikey.ParseCredential(text)
-	switch {
-	case err != nil:
-		return binding{}, apikey.Invalid("credential", "is not a credential: mistyped or cut off")
-	case credential.Locator() != owner.Locator():
-		return binding{}, apikey.KeyNotFound()
-	}
-	b.credential, b.schedule.KeyID = credential, credential.KeyID()
-	return b, nil
-}
-
-// in is the schedule as it is to be bound in the ring. A credential must prove
-// to be the key's own. Errors: key_not_found.
-func (b binding) in(ring apikey.Ring) (apikey.Schedule, error) {
-	if !b.credential.IsZero() && !ring.Proves(b.credential) {
-		return apikey.Schedule{}, apikey.KeyNotFound()
-	}
-	return b.schedule, nil
+	return apikey.KeyNotFound()
 }
 
 func (b bindingBody) checkNotes() error {

@@ -17,12 +17,13 @@ import (
 type handler struct {
 	rings *store.Store
 	now   func() time.Time
+	log   *slog.Logger
 }
 
 // New serves /v1/schedules, /v1/schedules/{scheduleId} and
 // /v1/schedule-rebindings.
 func New(authenticator httpapi.Authenticator, rings *store.Store, now func() time.Time, log *slog.Logger) *httpapi.API {
-	h := handler{rings, now}
+	h := handler{rings, now, log}
 	permit := apikey.Principal.RequireKeyManager
 	return httpapi.New(authenticator, log,
 		httpapi.Route{Method: http.MethodGet, Path: "/v1/schedules", Query: httpapi.PageQuery, Permit: permit, Handle: h.list},
@@ -33,17 +34,21 @@ func New(authenticator httpapi.Authenticator, rings *store.Store, now func() tim
 	)
 }
 
+// listing is the name that cursors of the schedules are bound to.
+const listing = "schedules"
+
 type listBody struct {
 	Schedules  []httpapi.Schedule `json:"schedules"`
 	NextCursor *string            `json:"nextCursor"`
 }
 
-// list shows the user's schedules in the order of their ids.
+// list shows the user's schedules in the order of their ids. The position of a
+// schedule in the listing is its id.
 func (h handler) list(ctx context.Context, r *httpapi.Request) (httpapi.Response, error) {
 	if err := r.NoBody(); err != nil {
 		return httpapi.Response{}, err
 	}
-	page, err := r.Page("schedules")
+	page, err := r.Page(listing)
 	if err != nil {
 		return httpapi.Response{}, err
 	}
@@ -78,10 +83,10 @@ func (h handler) read(ctx context.Context, r *httpapi.Request) (httpapi.Response
 	}
 	id := r.PathParameter("scheduleId")
 	if !apikey.IsScheduleID(id) {
+		// Not invalid_request: what cannot be a schedule's id is the id of none.
 		return httpapi.Response{}, apikey.ScheduleNotFound()
 	}
-	locator := r.Principal.Owner.Locator()
-	facts, err := h.rings.Fact(ctx, jobauth.Needs{Ring: locator, ScheduleID: id})
+	facts, err := h.rings.Fact(ctx, jobauth.Needs{Ring: r.Principal.Owner.Locator(), ScheduleID: id})
 	if err != nil {
 		return httpapi.Response{}, err
 	}
@@ -105,44 +110,33 @@ func (h handler) bind(ctx context.Context, r *httpapi.Request) (httpapi.Response
 	if err != nil {
 		return httpapi.Response{}, err
 	}
-	wanted, err := body.binding(r.PathParameter("scheduleId"), request.Owner)
+	wanted, err := body.binding(r.PathParameter("scheduleId"))
 	if err != nil {
 		return httpapi.Response{}, err
 	}
 	var (
-		bound apikey.Schedule
-		isNew bool
+		bound  apikey.Schedule
+		status int
 	)
-	result, err := h.update(ctx, request, func(ctx context.Context, ring apikey.Ring, c apikey.Command) (apikey.Ring, *apikey.Event, error) {
-		before, err := h.rings.Schedule(ctx, ring.Owner.Locator(), wanted.schedule.ID)
-		if err != nil {
-			return ring, nil, err
-		}
-		if before != nil && before.Revision > ring.Revision {
-			return ring, nil, errOlderRing
-		}
-		schedule, err := wanted.in(ring)
-		if err != nil {
-			return ring, nil, err
-		}
-		next, event, schedule, err := ring.Bind(c, before, schedule)
-		bound, isNew = schedule, before == nil
-		return next, event, err
-	})
+	result, err := h.update(ctx, request, wanted.schedule.ID, "bind",
+		func(ring apikey.Ring, before *apikey.Schedule, c apikey.Command) (next apikey.Ring, event *apikey.Event, err error) {
+			status = http.StatusOK
+			if before == nil {
+				status = http.StatusCreated
+			}
+			if err := wanted.check(ring); err != nil {
+				return ring, nil, err
+			}
+			next, event, bound, err = ring.Bind(c, before, wanted.schedule)
+			return next, event, err
+		})
 	if err != nil {
 		return httpapi.Response{}, err
 	}
-	status := http.StatusOK
-	if isNew {
-		status = http.StatusCreated
+	if result.Replayed {
+		bound, status = result.Event.Schedules[0], http.StatusOK
 	}
 	return shown(status, result.Ring, bound), nil
-}
-
-// errOlderRing tells that the ring was read before somebody else's change, and
-// has to be read again.
-var errOlderRing = &apikey.Error{
-	Code: apikey.CodeConflict, Detail: "Another change of these schedules is under way. Try again.", RetryAfter: time.Second,
 }
 
 // unbind ends a schedule's binding.
@@ -155,32 +149,33 @@ func (h handler) unbind(ctx context.Context, r *httpapi.Request) (httpapi.Respon
 	if !apikey.IsScheduleID(id) {
 		return httpapi.Response{}, apikey.ScheduleNotFound()
 	}
-	_, err = h.update(ctx, request, func(ctx context.Context, ring apikey.Ring, c apikey.Command) (apikey.Ring, *apikey.Event, error) {
-		schedule, err := h.rings.Schedule(ctx, ring.Owner.Locator(), id)
-		if err != nil {
-			return ring, nil, err
-		}
-		if schedule == nil {
-			return ring, nil, apikey.ScheduleNotFound()
-		}
-		next, event := ring.Unbind(c, *schedule)
-		return next, event, nil
-	})
+	_, err = h.update(ctx, request, id, "unbind",
+		func(ring apikey.Ring, bound *apikey.Schedule, c apikey.Command) (apikey.Ring, *apikey.Event, error) {
+			if bound == nil {
+				return ring, nil, apikey.ScheduleNotFound()
+			}
+			next, event := ring.Unbind(c, *bound)
+			return next, event, nil
+		})
 	return httpapi.Response{Status: http.StatusNoContent}, err
 }
 
-// update makes a change of the user's schedules. What it reads beside the ring
-// is as of the ring's revision, or the change is not made: every change of a
-// schedule is one of the ring.
+// update makes a change of one schedule. Delivered again, the same request is the
+// same change, also when others were made in between.
 func (h handler) update(
-	ctx context.Context, r apikey.ChangeRequest,
-	change func(context.Context, apikey.Ring, apikey.Command) (apikey.Ring, *apikey.Event, error),
+	ctx context.Context, r apikey.ChangeRequest, id, operation string,
+	change func(apikey.Ring, *apikey.Schedule, apikey.Command) (apikey.Ring, *apikey.Event, error),
 ) (store.Result, error) {
-	return h.rings.Update(ctx, r.Owner, store.Idempotency{},
-		func(ctx context.Context, ring apikey.Ring) (apikey.Ring, *apikey.Event, error) {
+	once := store.Idempotency{Key: r.DeliveryKey, Operation: operation}
+	return h.rings.UpdateSchedule(ctx, r.Owner, id, once,
+		func(ring apikey.Ring, bound *apikey.Schedule) (apikey.Ring, *apikey.Event, error) {
 			if err := ring.CheckRevision(r.ExpectedRevisions); err != nil {
 				return ring, nil, err
 			}
-			return change(ctx, ring, apikey.Command{Actor: r.Actor, Now: h.now(), CorrelationID: r.CorrelationID})
+			return change(ring, bound, h.command(r))
 		})
+}
+
+func (h handler) command(r apikey.ChangeRequest) apikey.Command {
+	return apikey.Command{Actor: r.Actor, Now: h.now(), CorrelationID: r.CorrelationID}
 }

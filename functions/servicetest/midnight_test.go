@@ -76,7 +76,7 @@ func (m *midnight) rotate() {
 	m.answered.Store(true)
 }
 
-func question(ref string, job int) map[string]any {
+func questionAbout(ref string, job int) map[string]any {
 	return map[string]any{
 		"jobId": fmt.Sprintf("job-%d", job), "runId": "midnight", "jobType": "datastage_flow", "trigger": "scheduled", "scheduleRef": ref,
 	}
@@ -86,7 +86,7 @@ func question(ref string, job int) map[string]any {
 func (m *midnight) ask(way int, instance *servicetest.Process, jobs []int) (decisions []servicetest.Answer) {
 	var questions []any
 	for _, job := range jobs {
-		questions = append(questions, question(m.refs[job], job))
+		questions = append(questions, questionAbout(m.refs[job], job))
 	}
 	switch way {
 	case 0: // one by one, over HTTP

@@ -12,5 +12,6 @@ func TestEventsAreAnsweredAsRecorded(t *testing.T) {
 		func(w *functest.World) any { return view.New(w, w.Keys.Rings, w.Log).Handle },
 		functest.Case{Event: "view", Given: (*functest.World).JaneHasRotated},
 		functest.Case{Event: "history", Given: (*functest.World).JaneHasRotated},
+		functest.Case{Event: "impact", Given: (*functest.World).JaneHasSchedules},
 	)
 }

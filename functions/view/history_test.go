@@ -34,6 +34,9 @@ type history struct {
 		Actor         apikey.Actor
 		CorrelationID string
 		Keys          []functest.Key
+		Schedules     []boundSchedule
+
+		AffectedScheduleCount, AffectedRunCount int
 	}
 	NextCursor *string
 }

@@ -18,13 +18,11 @@ type impactBody struct {
 
 // viewImpact shows what deleting the key, or rotating it, would hit: running
 // operations that would fail, and schedules whose jobs would be refused.
+//
+// Runs come and go. The schedules, and with them the answer, are as of its ETag
+// when a change with that If-Match is made.
 func (h handler) viewImpact(ctx context.Context, r *httpapi.Request) (httpapi.Response, error) {
 	if err := r.NoBody(); err != nil {
-		return httpapi.Response{}, err
-	}
-	locator := r.Principal.Owner.Locator()
-	ring, lastUsedAt, err := h.rings.RingAndUses(ctx, locator)
-	if err != nil {
 		return httpapi.Response{}, err
 	}
 	id, err := apikey.ParseUUID(r.PathParameter("keyId"))
@@ -32,22 +30,27 @@ func (h handler) viewImpact(ctx context.Context, r *httpapi.Request) (httpapi.Re
 		// Not invalid_request: what cannot be a key's id is the id of no key.
 		return httpapi.Response{}, apikey.KeyNotFound()
 	}
+	locator := r.Principal.Owner.Locator()
+	ring, lastUsedAt, err := h.rings.RingAndUses(ctx, locator)
+	if err != nil {
+		return httpapi.Response{}, err
+	}
 	key, exists := ring.Key(id)
 	if !exists {
 		return httpapi.Response{}, apikey.KeyNotFound()
 	}
-	onDelete, err := h.rings.Affected(ctx, locator, jobauth.OfDeletion(ring, id))
+	reaches := []jobauth.Reach{jobauth.OfDeletion(ring, id)}
+	if key.Status == apikey.StatusActive {
+		reaches = append(reaches, jobauth.OfRotation(ring))
+	}
+	affected, err := h.rings.AffectedByEach(ctx, locator, reaches...)
 	if err != nil {
 		return httpapi.Response{}, err
 	}
-	body := impactBody{Key: shownKey(key, lastUsedAt), OnDelete: httpapi.AffectedOf(locator, onDelete, ring.StateOf)}
+	body := impactBody{Key: shownKey(key, lastUsedAt), OnDelete: httpapi.AffectedOf(locator, affected[0], ring.StateOf)}
 	if key.Status == apikey.StatusActive {
-		onRotate, err := h.rings.Affected(ctx, locator, jobauth.OfRotation(ring))
-		if err != nil {
-			return httpapi.Response{}, err
-		}
-		shown := httpapi.AffectedOf(locator, onRotate, ring.StateOf)
-		body.OnRotate = &shown
+		onRotate := httpapi.AffectedOf(locator, affected[1], ring.StateOf)
+		body.OnRotate = &onRotate
 	}
 	return httpapi.Response{Status: http.StatusOK, ETag: httpapi.ETag(ring.Revision), Body: body}, nil
 }

@@ -97,6 +97,9 @@ func TestSuspendedUserIsTold(t *testing.T) {
 	if !got.Suspended {
 		t.Error("the suspension is not shown")
 	}
+	if change := w.LastChange(functest.Jane); change.Actor.Kind != apikey.ActorAdministrator || change.Actor.ID == "" || change.CorrelationID == "" {
+		t.Errorf("nothing tells who suspended her: %+v", change)
+	}
 }
 
 func TestNoViewShowsACredentialOrWhereItIs(t *testing.T) {
@@ -110,24 +113,62 @@ func TestNoViewShowsACredentialOrWhereItIs(t *testing.T) {
 	}
 }
 
+// Ring and uses come in one call, both as they are now.
 func TestViewIsOneConsistentRead(t *testing.T) {
 	w := newWorld(t)
 	w.JaneHasRotated()
+	w.Use(functest.Jane, w.Ring(functest.Jane).Active.ID)
 	w.Calm()
+	var asked []string
 	w.Table.Transport.SetFault(func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-		var read struct{ ConsistentRead bool }
-		if err := json.Unmarshal(call.Body, &read); err != nil || !read.ConsistentRead {
-			t.Errorf("%s %s", call.Operation, call.Body)
+		var read struct {
+			RequestItems map[string]struct {
+				ConsistentRead bool
+				Keys           []struct{ SK struct{ S string } }
+			}
+		}
+		if err := json.Unmarshal(call.Body, &read); err != nil {
+			t.Error(err)
+		}
+		for _, of := range read.RequestItems {
+			if !of.ConsistentRead {
+				t.Errorf("%s %s", call.Operation, call.Body)
+			}
+			for _, key := range of.Keys {
+				asked = append(asked, key.SK.S)
+			}
 		}
 		return next()
 	})
 	w.send(viewKeys).Must(http.StatusOK)
-	if diff := cmp.Diff([]string{"GetItem"}, w.Table.Transport.TakeCalls()); diff != "" {
+	if diff := cmp.Diff([]string{"RING", "USE"}, asked); diff != "" {
+		t.Errorf("read: %s", diff)
+	}
+	if diff := cmp.Diff([]string{"BatchGetItem"}, w.Table.Transport.TakeCalls()); diff != "" {
 		t.Error(diff)
 	}
 	if calls := w.Secrets.Transport.TakeCalls(); len(calls) > 0 {
 		t.Errorf("Secrets Manager was asked: %v", calls)
 	}
+}
+
+// A batch may leave some of its keys for another call.
+func TestViewAsksAgainForWhatWasLeftUnprocessed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.JaneHasRotated()
+		w.Use(functest.Jane, w.Ring(functest.Jane).Active.ID)
+		w.Calm()
+		w.Table.SetBatchSize(1)
+		var got keys
+		w.send(viewKeys).Must(http.StatusOK).Decode(&got)
+		if got.Active == nil || got.Active.LastUsedAt.IsZero() || len(got.PhasedOut) != 1 {
+			t.Errorf("shown: %+v", got)
+		}
+		if diff := cmp.Diff([]string{"BatchGetItem", "BatchGetItem"}, w.Table.Transport.TakeCalls()); diff != "" {
+			t.Error(diff)
+		}
+	})
 }
 
 func TestOnlyKeyManagersView(t *testing.T) {

@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -31,6 +32,23 @@ func TestDirectInvocation(t *testing.T) {
 		if r, failed = invoke(t, jobRequest(naming)); failed || r.Allowed || r.Owner.IAMID != "" {
 			t.Errorf("%s, for another account: %s", name, r.body)
 		}
+	}
+	byCredential = map[string]any{"credential": created.Credential, "runId": "run-1", "callerAccountId": ada.owner.AccountID}
+	started, failed := invoke(t, jobRequest(byCredential))
+	if failed || started.Run.Ref == "" {
+		t.Fatalf("a run: %s", started.body)
+	}
+	if r, failed := invoke(t, `{"renewRun":"`+started.Run.Ref+`","leaseSeconds":7200}`); failed || !r.Allowed || r.Run.LeaseExpiresAt <= started.Run.LeaseExpiresAt {
+		t.Errorf("its renewal: %s", r.body)
+	}
+	if r, failed := invoke(t, `{"renewRun":"`+started.Run.Ref+`","callerAccountId":"account-2"}`); !failed {
+		t.Errorf("its renewal, for another account: %s", r.body)
+	}
+	if r, failed := invoke(t, `{"endRun":"`+started.Run.Ref+`"}`); failed {
+		t.Errorf("its end: %s", r.body)
+	}
+	if r, failed := invoke(t, `{"renewRun":"`+started.Run.Ref+`"}`); !failed || !strings.Contains(r.body, "run_not_found") {
+		t.Errorf("a renewal after the end: %s", r.body)
 	}
 	for _, unknown := range []string{`{}`, `{"Records":[]}`, jobRequest(map[string]any{"credential": "x", "more": 1})} {
 		if r, failed := invoke(t, unknown); !failed {

@@ -101,7 +101,9 @@ func TestRolesAreEnforced(t *testing.T) {
 		"pk": &types.AttributeValueMemberS{Value: "OWNER#nobody"}, "sk": &types.AttributeValueMemberS{Value: "RING"},
 	}
 	table := stack["TABLE_NAME"]
-	if _, err := client.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: &table, Key: key}); err != nil {
+	if _, err := client.BatchGetItem(t.Context(), &dynamodb.BatchGetItemInput{
+		RequestItems: map[string]types.KeysAndAttributes{table: {Keys: []map[string]types.AttributeValue{key}}},
+	}); err != nil {
 		t.Errorf("view may not read: %v", err)
 	}
 	_, err := client.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{

@@ -57,9 +57,41 @@ type reply struct {
 	Detail     string
 	Owner      struct{ AccountID, IAMID, Username string }
 	Secret     struct{ ARN, VersionID string }
+	Run        struct{ Ref, LeaseExpiresAt string }
+	Decisions  []decision
+	schedule
+	Schedules          []schedule
+	Rebound, Remaining int
+	OnDelete, Affected affected
+	OnRotate           *affected
+	NextCursor         *string
 }
 
-type key struct{ ID, Name, Status string }
+type key struct{ ID, Name, Status, LastUsedAt string }
+
+type schedule struct{ ID, ScheduleRef, Binding, KeyID, State string }
+
+type decision struct {
+	Allowed        bool
+	Reason, Detail string
+	Key            key
+	Run            struct{ Ref string }
+}
+
+// affected is what a change hits or would hit.
+type affected struct {
+	Schedules     []schedule
+	ScheduleCount int
+	Runs          []struct{ Ref, RunID, JobID string }
+	RunCount      int
+}
+
+func (a affected) scheduleIDs() (ids []string) {
+	for _, s := range a.Schedules {
+		ids = append(ids, s.ID)
+	}
+	return ids
+}
 
 // call sends a request with the user's token. Headers come in pairs.
 func (u *user) call(method, path, body string, headers ...string) reply {
@@ -87,6 +119,9 @@ func (u *user) call(method, path, body string, headers ...string) reply {
 		u.t.Fatal(err)
 	}
 	r := reply{status: response.StatusCode, header: response.Header, body: string(content)}
+	if r.status == http.StatusNoContent && len(content) == 0 {
+		return r
+	}
 	if err := json.Unmarshal(content, &r); err != nil {
 		u.t.Fatalf("%s %s answered %d with %q: %v", method, path, r.status, content, err)
 	}
@@ -148,7 +183,14 @@ func (u *user) deleteAll() reply { u.t.Helper(); return u.call("DELETE", "/v1/us
 // authorize asks, as a job runner, whether a job with the credential may run.
 func (u *user) authorize(credential string) reply {
 	u.t.Helper()
-	return u.call("POST", "/v1/job-authorizations", jobRequest(map[string]any{"credential": credential})).want(u.t, 200)
+	return u.ask(map[string]any{"credential": credential})
+}
+
+// ask asks, as a job runner, whether a job may run, with what names its key and
+// what else differs from any other job.
+func (u *user) ask(job map[string]any) reply {
+	u.t.Helper()
+	return u.call("POST", "/v1/job-authorizations", jobRequest(job)).want(u.t, 200)
 }
 
 func jobRequest(naming map[string]any) string {

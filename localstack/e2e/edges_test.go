@@ -10,15 +10,24 @@ import (
 func TestWrongMethodsAndPathsAreAnsweredWithProblems(t *testing.T) {
 	ada := newUser(t, "Administrator")
 	for path, allow := range map[string]string{
-		"/v1/user-api-keys":          "GET, POST, DELETE",
-		"/v1/user-api-keys/some-key": "DELETE",
-		"/v1/user-api-keys/history":  "GET",
-		"/v1/user-api-keys/rotation": "POST",
-		"/v1/job-authorizations":     "POST",
-		"/":                          "",
-		"/v1":                        "",
-		"/v1/user-api-keys/a/b":      "",
-		"/nothing":                   "",
+		"/v1/user-api-keys":                 "GET, POST, DELETE",
+		"/v1/user-api-keys/some-key":        "DELETE",
+		"/v1/user-api-keys/some-key/impact": "GET",
+		"/v1/user-api-keys/history":         "GET",
+		"/v1/user-api-keys/rotation":        "POST",
+		"/v1/schedules":                     "GET",
+		"/v1/schedules/some-schedule":       "GET, PUT, DELETE",
+		"/v1/schedule-rebindings":           "POST",
+		"/v1/job-authorizations":            "POST",
+		"/v1/job-authorizations/batch":      "POST",
+		"/v1/job-runs/some-run":             "DELETE",
+		"/v1/job-runs/some-run/renewal":     "POST",
+		"/":                                 "",
+		"/v1":                               "",
+		"/v1/user-api-keys/a/b":             "",
+		"/v1/schedules/a/b":                 "",
+		"/v1/job-runs":                      "",
+		"/nothing":                          "",
 	} {
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
 			if strings.Contains(allow, method) {

@@ -74,7 +74,13 @@ func TestNoCredentialIsToldByTheDeployedFunctions(t *testing.T) {
 		texts["refusal"] += ada.call("GET", "/v1/user-api-keys?"+credential+"=1", "").want(t, 400).body
 		texts["refusal"] += ada.rotate("If-Match", credential).want(t, 400).body
 	}
-	texts["view"] = ada.view().body + ada.history("").body
+	bound := ada.bind("report", map[string]any{"binding": "pinned", "credential": rotated.Credential}).want(t, 201)
+	texts["schedule"] = bound.body + ada.readSchedule("report").body + runner.askSchedule(bound.ScheduleRef).body
+	texts["refusal"] += ada.bind("report", map[string]any{"binding": rotated.Credential}).want(t, 400).body +
+		ada.bind("report", map[string]any{"binding": "pinned", "credential": created.Credential}).body +
+		runner.call("POST", "/v1/job-authorizations/batch", `{"requests":[{"`+created.Credential+`":1},`+jobRequest(map[string]any{"credential": created.Credential})+`]}`).body +
+		runner.renew(rotated.Credential).body
+	texts["view"] = ada.view().body + ada.history("").body + ada.call("GET", "/v1/user-api-keys/"+rotated.Key.ID+"/impact", "").body
 	texts["deletion"] = ada.deleteAll().want(t, 200).body
 	for name, function := range stack {
 		if strings.HasSuffix(name, "_FUNCTION") {

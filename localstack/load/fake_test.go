@@ -33,7 +33,9 @@ type fakeService struct {
 
 type fakeRing struct {
 	keys     []object // the Active key is the last
+	made     int      // keys
 	revision int
+	schedule string
 	// decisions about the ring, and how many keys it had when it was last read.
 	decisions, cached int
 }
@@ -130,6 +132,13 @@ func (f *fakeService) answer(r *http.Request, body object) (reply, error) {
 		}
 		ring.keys = nil
 		return reply{status: 200, body: object{"deleted": []object{}}}, nil
+	case "PUT " + schedulesPath + "/load-abcdefghij":
+		ring.revision++
+		ring.schedule = "cpds_" + iamID
+		return reply{status: 201, body: object{"scheduleRef": ring.schedule}}, nil
+	case "DELETE " + schedulesPath + "/load-abcdefghij":
+		ring.schedule = ""
+		return reply{status: 204}, nil
 	}
 	f.changes++
 	id := r.Header.Get("Idempotency-Key")
@@ -171,7 +180,7 @@ func (f *fakeService) view(ring *fakeRing, account, iamID string) reply {
 
 // change is a create or a rotation.
 func (f *fakeService) change(ring *fakeRing, isRotation bool, iamID string) reply {
-	made := ring.revision
+	made := ring.made
 	switch {
 	case f.breaks == "gateway":
 		return reply{status: 429, body: object{"message": "Too Many Requests"}}
@@ -189,7 +198,8 @@ func (f *fakeService) change(ring *fakeRing, isRotation bool, iamID string) repl
 		return problem(429, "rotation_rate_exceeded")
 	}
 	ring.revision++
-	id := fmt.Sprintf("key-%s-%d", iamID, ring.revision)
+	ring.made++
+	id := fmt.Sprintf("key-%s-%d", iamID, ring.made)
 	key := object{"id": id}
 	ring.keys = append(ring.keys, key)
 	answer := object{"key": key, "credential": "cpdk_" + id + "_secret", "revision": ring.revision}
@@ -200,13 +210,21 @@ func (f *fakeService) change(ring *fakeRing, isRotation bool, iamID string) repl
 }
 
 func (f *fakeService) decide(body object) reply {
-	if owner, named := body["owner"].(object); named {
+	owner, named := body["owner"].(object)
+	ref, _ := body["scheduleRef"].(string)
+	if iamID, isRef := strings.CutPrefix(ref, "cpds_"); isRef {
+		if f.breaks == "lost schedule" {
+			return decision("schedule_unknown", object{})
+		}
+		owner, named = object{"iamId": iamID}, true
+	}
+	if named {
 		ring := f.ring(fmt.Sprint(owner["iamId"]))
 		last := len(ring.keys) - 1
 		if last < 0 || f.breaks == "gap" && last > 0 {
 			return decision("no_active_key", object{})
 		}
-		if f.breaks == "old owner" {
+		if f.breaks == "old owner" && ref == "" || f.breaks == "old schedule" && ref != "" {
 			last = 0
 		}
 		return decision("key_active", ring.keys[last])

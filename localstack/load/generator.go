@@ -135,10 +135,7 @@ func (g *generator) perform(ctx context.Context, t task, due time.Time) {
 func (g *generator) ask(ctx context.Context, c *call) (answer, error) {
 	switch c.operation {
 	case decide:
-		if c.named != nil {
-			return g.service.decide(ctx, c.owner, c.named.credential)
-		}
-		return g.service.decide(ctx, c.owner, "")
+		return g.service.decide(ctx, c.naming())
 	case view:
 		return g.service.view(ctx, c.owner)
 	case create:

@@ -46,9 +46,13 @@ func play(ctx context.Context, f *fakeService, s settings) played {
 	return p
 }
 
+// preparation is how many requests precede the load: a view and a schedule of
+// each owner, and a decision.
+func (s settings) preparation() int { return 2*s.owners + 1 }
+
 // sent are the instants of the load's own requests, from the first one's.
 func (f *fakeService) sent(s settings) []time.Duration {
-	requests := f.arrived[s.owners+1:] // the views and the decision of the preparation
+	requests := f.arrived[s.preparation():]
 	var instants []time.Duration
 	for _, at := range requests {
 		instants = append(instants, at.Sub(requests[0]))
@@ -61,6 +65,9 @@ func (f *fakeService) wantNoKeys(t *testing.T) {
 	for iamID, ring := range f.rings {
 		if len(ring.keys) > 0 {
 			t.Errorf("%s has keys at the end", iamID)
+		}
+		if ring.schedule != "" {
+			t.Errorf("%s has a schedule at the end", iamID)
 		}
 	}
 }
@@ -118,6 +125,8 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 		"other reason":   "decide: an old credential is refused for another reason than key_phased_out",
 		"gap":            "decide: an owner with a key has no Active key",
 		"old owner":      "decide: the decision names an old key, though its rotation was answered before the question",
+		"old schedule":   "decide: the decision names an old key, though its rotation was answered before the question",
+		"lost schedule":  "decide: a schedule that follows the Active key is refused for another reason than no_active_key",
 		"old revision":   "view: a view is older than a change that was answered before",
 		"old view":       "view: a view shows an old key as Active",
 		"second key":     "create: a second Active key was created",
@@ -163,7 +172,7 @@ func TestLostAnswersAreAskedForAgain(t *testing.T) {
 				p := play(t.Context(), f, s)
 				made := 0
 				for _, ring := range f.rings {
-					made += ring.revision
+					made += ring.made
 				}
 				if made >= f.changes {
 					t.Errorf("%d changes were asked for and %d made, so none was asked for twice", f.changes, made)
@@ -219,7 +228,7 @@ func TestAStallIsSeenInEveryRequestThatItHeldUp(t *testing.T) {
 		})
 		f := newFakeService("")
 		f.takes = func(n int) time.Duration {
-			if n == s.owners+1+1 {
+			if n == s.preparation()+1 {
 				return 2 * time.Second
 			}
 			return 0
@@ -241,7 +250,7 @@ func TestWhatHasNotBegunAtTheEndIsCounted(t *testing.T) {
 		s := settingsOf(func(s *settings) { s.rate, s.duration, s.inFlight = 10, 3*time.Second, 1 })
 		f := newFakeService("")
 		f.takes = func(n int) time.Duration {
-			if n <= s.owners+1 {
+			if n <= s.preparation() {
 				return 0
 			}
 			return 1200 * time.Millisecond
@@ -262,7 +271,7 @@ func TestCtrlCStopsTheLoadAndStillPrintsTheSummary(t *testing.T) {
 		f := newFakeService("")
 		f.takes = func(n int) time.Duration {
 			switch {
-			case n > s.owners+1+10 && n <= s.owners+1+13:
+			case n > s.preparation()+10 && n <= s.preparation()+13:
 				return time.Hour // until it is broken off
 			default:
 				return 0

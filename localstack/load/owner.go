@@ -14,6 +14,8 @@ const allowance = 10
 type owner struct {
 	accountID, iamID string
 	token            string
+	// scheduleRef names a schedule of theirs that follows the Active key.
+	scheduleRef string
 	// isNew means that they never had a key before this load.
 	isNew bool
 
@@ -63,8 +65,9 @@ type call struct {
 	operation operation
 	owner     *owner
 	// named is the key whose credential a decision presents; nil when it names
-	// the owner.
-	named *issued
+	// the owner or, bySchedule, the owner's schedule.
+	named      *issued
+	bySchedule bool
 	// idempotencyKey is a change's; repeats means that it was sent before.
 	idempotencyKey string
 	repeats        bool
@@ -80,6 +83,7 @@ func (o *owner) begin(t task, idempotencyKey string) *call {
 	switch t.operation {
 	case decide:
 		c.named = o.choose(t.roll)
+		c.bySchedule = c.named == nil && t.roll < 90
 	case create, rotate:
 		c.idempotencyKey = idempotencyKey
 		if lost := o.lost[t.operation]; len(lost) > 0 {
@@ -94,8 +98,9 @@ func (o *owner) begin(t task, idempotencyKey string) *call {
 	return c
 }
 
-// choose is the key that a decision is about: of 10 rolls, 7 are the one that
-// is Active, as far as is known, one is another, and 2 are none.
+// choose is the key that a decision is about: of 10 rolls, 7 are the one that is
+// Active, as far as is known, one is another, and 2 are none: one names the
+// schedule and one the owner.
 func (o *owner) choose(roll int) *issued {
 	var usable []issued
 	for _, key := range o.keys {
@@ -112,6 +117,22 @@ func (o *owner) choose(roll int) *issued {
 	default:
 		return &usable[last]
 	}
+}
+
+// naming is how a decision names its key.
+func (c *call) naming() map[string]any {
+	switch {
+	case c.named != nil:
+		return map[string]any{"trigger": "ad_hoc", "credential": c.named.credential}
+	case c.bySchedule:
+		return map[string]any{"scheduleRef": c.owner.scheduleRef}
+	default:
+		return c.owner.naming()
+	}
+}
+
+func (o *owner) naming() map[string]any {
+	return map[string]any{"owner": map[string]string{"accountId": o.accountID, "iamId": o.iamID}}
 }
 
 // end takes in the answer, and says what of it was not as promised; "" when

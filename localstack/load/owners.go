@@ -36,11 +36,14 @@ func (g *generator) prepare(ctx context.Context, token tokenSource) error {
 	if err := g.checkDifferent(); err != nil {
 		return err
 	}
+	if err := each(ctx, len(g.owners), func(ctx context.Context, i int) error { return g.bind(ctx, g.owners[i]) }); err != nil {
+		return err
+	}
 	g.service.runnerToken, err = token(ctx, person{role: "JobRunner", accountID: account, iamID: "load-job-runner"})
 	if err != nil {
 		return err
 	}
-	a, err := g.service.decide(ctx, g.owners[0], "")
+	a, err := g.service.decide(ctx, g.owners[0].naming())
 	if err == nil && a.status != http.StatusOK {
 		err = fmt.Errorf("the job runner is refused: %s", a.outcome())
 	}
@@ -64,6 +67,23 @@ func (g *generator) meet(ctx context.Context, p person, token string) (*owner, e
 	return o, nil
 }
 
+// scheduleID is the name of the owners' schedules, one that none of them has had.
+func (g *generator) scheduleID() string { return "load-" + g.name }
+
+// bind gives the owner a schedule, which is a change of their ring.
+func (g *generator) bind(ctx context.Context, o *owner) error {
+	a, err := g.service.bind(ctx, o, g.scheduleID())
+	if err != nil {
+		return err
+	}
+	if a.status != http.StatusCreated || a.ScheduleRef == "" {
+		return fmt.Errorf("no schedule can be bound for %s: %s", shown(o.iamID), a.outcome())
+	}
+	o.scheduleRef = a.ScheduleRef
+	o.known.revision++
+	return nil
+}
+
 // checkDifferent makes sure that nobody comes twice: what one of the two did
 // would look to the other like a broken promise.
 func (g *generator) checkDifferent() error {
@@ -78,7 +98,7 @@ func (g *generator) checkDifferent() error {
 	return nil
 }
 
-// cleanUp deletes the owners' keys.
+// cleanUp deletes the owners' keys and unbinds their schedules.
 func (g *generator) cleanUp(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, cleanUpTime)
 	defer cancel()
@@ -88,6 +108,12 @@ func (g *generator) cleanUp(ctx context.Context) {
 			owners = append(owners, o)
 		}
 	}
+	defer func() {
+		_ = each(ctx, len(g.owners), func(ctx context.Context, i int) error {
+			_, _ = g.service.unbind(ctx, g.owners[i], g.scheduleID()) // one that is left authorizes nothing
+			return nil
+		})
+	}()
 	if len(owners) == 0 {
 		return
 	}

@@ -59,6 +59,8 @@ func (c *call) judgeDecision(a answer) string {
 		return "allowed and reason contradict each other"
 	case c.named != nil:
 		return c.judgePresented(a)
+	case c.bySchedule && !a.Allowed && a.Reason != "no_active_key":
+		return "a schedule that follows the Active key is refused for another reason than no_active_key"
 	default:
 		return c.judgeOwner(a)
 	}
@@ -80,7 +82,8 @@ func (c *call) judgePresented(a answer) string {
 	return ""
 }
 
-// judgeOwner judges the decision about an owner's Active key, whichever it is.
+// judgeOwner judges the decision about an owner's Active key, whichever it is:
+// of a schedule that follows it, the same is promised.
 func (c *call) judgeOwner(a answer) string {
 	current, known := c.owner.keyAt(c.before.revision)
 	switch {

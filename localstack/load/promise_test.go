@@ -59,6 +59,7 @@ func without(change func(*answer), a answer) answer {
 const (
 	byActive = 50 // rolls
 	byOld    = 0
+	byFollow = 80
 	byOwner  = 90
 )
 
@@ -103,6 +104,11 @@ func TestWhatIsPromised(t *testing.T) {
 		{"owner, key that is being replaced", ada(), task{decide, nil, byOwner}, nil, rotated, decided("key_active", "key-2"), ""},
 		{"owner, key that replaces it", ada(), task{decide, nil, byOwner}, nil, rotated, decided("key_active", "key-3"), ""},
 		{"owner, key that nobody made", ada(), task{decide, nil, byOwner}, nil, nil, decided("key_active", "key-9"), "the decision names another key than the Active one"},
+		{"schedule", ada(), task{decide, nil, byFollow}, nil, nil, decided("key_active", "key-2"), ""},
+		{"schedule, no key", ada(), task{decide, nil, byFollow}, nil, nil, decided("no_active_key", ""), none},
+		{"schedule, unknown", ada(), task{decide, nil, byFollow}, nil, nil, decided("schedule_unknown", ""), "a schedule that follows the Active key is refused for another reason than no_active_key"},
+		{"schedule, old key", ada(), task{decide, nil, byFollow}, nil, nil, decided("key_active", "key-1"), "the decision names an old key, though its rotation was answered before the question"},
+		{"schedule, newcomer", newcomer(), task{decide, nil, byFollow}, nil, nil, decided("no_active_key", ""), ""},
 		{"newcomer", newcomer(), task{decide, nil, byOwner}, nil, nil, decided("no_active_key", ""), ""},
 		{"newcomer, allowed", newcomer(), task{decide, nil, byOwner}, nil, nil, decided("key_active", "key-1"), "an owner without a key has an Active key"},
 		{"newcomer, allowed while a create is open", newcomer(), task{decide, nil, byOwner}, rotating, nil, decided("key_active", "key-1"), ""},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -14,9 +15,10 @@ import (
 )
 
 const (
-	keysPath     = "/v1/user-api-keys"
-	rotationPath = "/v1/user-api-keys/rotation"
-	jobsPath     = "/v1/job-authorizations"
+	keysPath      = "/v1/user-api-keys"
+	rotationPath  = "/v1/user-api-keys/rotation"
+	schedulesPath = "/v1/schedules"
+	jobsPath      = "/v1/job-authorizations"
 
 	maxAnswerBytes = 1 << 20
 )
@@ -34,14 +36,15 @@ type answer struct {
 	retryAfter bool
 	isJSON     bool
 
-	Code       string
-	Allowed    bool
-	Reason     string
-	Key        struct{ ID string }
-	Active     *struct{ ID string }
-	Credential string
-	Revision   int64
-	Owner      struct{ AccountID, IAMID string }
+	Code        string
+	Allowed     bool
+	Reason      string
+	Key         struct{ ID string }
+	Active      *struct{ ID string }
+	Credential  string
+	ScheduleRef string
+	Revision    int64
+	Owner       struct{ AccountID, IAMID string }
 }
 
 // outcome is the answer in a word or two, by which answers are counted.
@@ -81,15 +84,19 @@ func (s *service) deleteAll(ctx context.Context, o *owner) (answer, error) {
 	return s.send(ctx, http.MethodDelete, keysPath, o.token, "", nil)
 }
 
-// decide asks whether a job may run: with the credential that it was given, or,
-// without one, with its owner's Active key.
-func (s *service) decide(ctx context.Context, o *owner, credential string) (answer, error) {
-	body := map[string]any{"jobId": "load", "jobType": "model_training", "trigger": "ad_hoc", "credential": credential}
-	if credential == "" {
-		delete(body, "credential")
-		body["trigger"] = "scheduled"
-		body["owner"] = map[string]string{"accountId": o.accountID, "iamId": o.iamID}
-	}
+// bind has a schedule follow the owner's Active key.
+func (s *service) bind(ctx context.Context, o *owner, id string) (answer, error) {
+	return s.send(ctx, http.MethodPut, schedulesPath+"/"+id, o.token, "", map[string]any{"binding": "follow_active"})
+}
+
+func (s *service) unbind(ctx context.Context, o *owner, id string) (answer, error) {
+	return s.send(ctx, http.MethodDelete, schedulesPath+"/"+id, o.token, "", nil)
+}
+
+// decide asks whether a job may run, with what names its key.
+func (s *service) decide(ctx context.Context, by map[string]any) (answer, error) {
+	body := map[string]any{"jobId": "load", "jobType": "model_training", "trigger": "scheduled"}
+	maps.Copy(body, by)
 	return s.send(ctx, http.MethodPost, jobsPath, s.runnerToken, "", body)
 }
 

@@ -44,8 +44,9 @@ every request that it held up. When as many are in flight as may be, those that
 are due wait, and their wait is part of their latency. What has not begun when
 the time is over never does, and is counted.
 
-Each owner's first request creates their key. Afterwards 7 decisions of 10
-present the Active key's credential, 2 name the owner, and 1 presents the
+Each owner has a schedule that follows the Active key, and their first request
+creates the key. Afterwards 7 decisions of 10 present the Active key's
+credential, 1 names the schedule, 1 names the owner, and 1 presents the
 credential of a key that was rotated away, once there is one. An owner may make
 10 keys at once and then one every 15 minutes; so more creates and rotations
 than 10 for each owner are answered 409 active_key_exists and 429
@@ -60,7 +61,8 @@ Retry-After, 409 conflict, and 429 of the gateway. After 503 and lost answers
 the next change of that owner repeats the Idempotency-Key.
 Status 130: stopped by Ctrl-C. The summary is printed nevertheless.
 
-At the end all keys of the owners are deleted, and their secrets with them.
+At the end all keys of the owners are deleted, and their secrets with them, and
+the schedules are unbound.
 
 The file of a deployment on AWS has the address of its API (the stack's output
 ApiUrl) as API_URL=https://….amazonaws.com/live, and no AWS_ENDPOINT_URL. Its

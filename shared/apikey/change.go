@@ -12,9 +12,12 @@ type ChangeRequest struct {
 	// ExpectedRevisions, unless nil, are the revisions of the ring at which the
 	// change is still wanted.
 	ExpectedRevisions []int64
-	// IdempotencyKey, the client's or what stands in for it, makes every create or
-	// rotate with it the same one; "" makes each its own.
+	// IdempotencyKey, the client's or the DeliveryKey, makes every create or rotate
+	// with it the same one; "" makes each its own.
 	IdempotencyKey string
+	// DeliveryKey is the same whenever the same request is delivered, which may
+	// happen twice; "" is not known. No client can choose it.
+	DeliveryKey string
 }
 
 // Command is what a ring's operation is told: who asks, when, and under which

@@ -34,9 +34,35 @@ func TestChangeIsOfTheCallersOwnKeysByTheCaller(t *testing.T) {
 		// In place of the key that the client did not send: the gateway's id of the
 		// request, with a blank, which no client's key can have.
 		IdempotencyKey: "request " + requestID,
+		DeliveryKey:    "request " + requestID,
 	}
 	if diff := cmp.Diff(want, *got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// The gateway takes a request's id from its client, if that sends one; by the other
+// id, two requests of one such client stay two.
+func TestDeliveryKeyIsTheSameForOneRequestOnly(t *testing.T) {
+	s, got := changing(t)
+	keyOf := func(id, ownID string) string {
+		event := post("")
+		event.RequestContext.RequestID, event.RequestContext.ExtendedRequestID = id, ownID
+		s.send(event).wantOK()
+		return got.DeliveryKey
+	}
+	first := keyOf(requestID, "QkD01HCPIAMEfzg=")
+	if again := keyOf(requestID, "QkD01HCPIAMEfzg="); again != first || got.IdempotencyKey != first {
+		t.Errorf("one request delivered twice has the keys %q and %q", first, again)
+	}
+	if other := keyOf(requestID, "QkD02HCPIAMEfzg="); other == first {
+		t.Errorf("two requests under one id have the same key %q", other)
+	}
+	if other := keyOf("request-2", "QkD01HCPIAMEfzg="); other == first {
+		t.Errorf("two requests have the same key %q", other)
+	}
+	if none := keyOf("", ""); none != "" {
+		t.Errorf("a request without an id has the key %q", none)
 	}
 }
 
@@ -74,8 +100,8 @@ func TestIdempotencyKeyIsOneTo64VisibleASCIICharacters(t *testing.T) {
 				return
 			}
 			got.wantOK()
-			if change.IdempotencyKey != test.key {
-				t.Errorf("read as %q", change.IdempotencyKey)
+			if change.IdempotencyKey != test.key || change.DeliveryKey != "request "+requestID {
+				t.Errorf("read as %q, delivered as %q", change.IdempotencyKey, change.DeliveryKey)
 			}
 		})
 	}

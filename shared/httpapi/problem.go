@@ -35,7 +35,7 @@ const documentation = "https://github.com/userapikey/service/blob/main/docs/prob
 const internalDetail = "Something went wrong here that should not. Tell the operator the requestId."
 
 // statusOf is the one table from codes to statuses and titles.
-func statusOf(code apikey.Code) (status int, title string) { //nolint:funlen // a table
+func statusOf(code apikey.Code) (status int, title string) { //nolint:funlen // as long as there are codes
 	switch code {
 	case apikey.CodeInvalidRequest:
 		return http.StatusBadRequest, "Invalid request"

@@ -52,8 +52,9 @@ func (r *Request) OwnChange(body any) (apikey.ChangeRequest, error) {
 	if err != nil {
 		return apikey.ChangeRequest{}, err
 	}
+	deliveryKey := r.deliveryKey()
 	if idempotencyKey == "" {
-		idempotencyKey = r.deliveryKey()
+		idempotencyKey = deliveryKey
 	}
 	revisions, err := r.expectedRevisions()
 	return apikey.ChangeRequest{
@@ -62,6 +63,7 @@ func (r *Request) OwnChange(body any) (apikey.ChangeRequest, error) {
 		CorrelationID:     r.CorrelationID(),
 		ExpectedRevisions: revisions,
 		IdempotencyKey:    idempotencyKey,
+		DeliveryKey:       deliveryKey,
 	}, err
 }
 
@@ -113,14 +115,18 @@ func (r *Request) idempotencyKey() (string, error) {
 	return key, nil
 }
 
-// deliveryKey stands in for an Idempotency-Key that the client did not send:
-// Lambda may deliver one event twice, and the second delivery must be a replay
-// of the first. The blank keeps it apart from every key that a client can send.
+// deliveryKey stands for the request: Lambda may deliver one event twice, and the
+// second delivery must be a replay of the first, also when the client sent no
+// Idempotency-Key. A client can choose the first of the gateway's ids by a header
+// (X-Amzn-RequestId), and does when it passes on those that it got; the second is
+// the gateway's own, but not every gateway has it. The blank keeps it apart from
+// every key that a client can send.
 func (r *Request) deliveryKey() string {
-	if id := r.CorrelationID(); id != "" {
-		return "request " + id
+	id, ownID := r.event.RequestContext.RequestID, r.event.RequestContext.ExtendedRequestID
+	if id == "" && ownID == "" {
+		return ""
 	}
-	return ""
+	return strings.TrimRight("request "+id+" "+ownID, " ")
 }
 
 // header is the header's only value, whatever the case of its name; "" when

@@ -26,10 +26,11 @@ func (s *Service) DeleteOne(ctx context.Context, r apikey.ChangeRequest, id apik
 }
 
 // DeleteAll deletes every key of the owner, and the secret with them. With no
-// key to delete it changes nothing. Errors: revision_mismatch, conflict,
-// unavailable.
+// key to delete it changes nothing; delivered again, the same request deletes no
+// key that was made in between. Errors: revision_mismatch, conflict, unavailable.
 func (s *Service) DeleteAll(ctx context.Context, r apikey.ChangeRequest) (Deleted, error) {
 	deleted, event, err := s.delete(ctx, r, deletion{
+		once:  store.Idempotency{Key: r.DeliveryKey, Operation: "delete all"},
 		reach: jobauth.OfDeletionOfAll,
 		change: func(ring apikey.Ring, c apikey.Command) (apikey.Ring, *apikey.Event, error) {
 			next, event := ring.DeleteAll(c)
@@ -47,12 +48,15 @@ func (s *Service) DeleteAll(ctx context.Context, r apikey.ChangeRequest) (Delete
 
 // deletion is what tells the two apart.
 type deletion struct {
+	// once makes it one deletion however often it is delivered. That of one key
+	// needs none: no key comes back.
+	once   store.Idempotency
 	reach  func(apikey.Ring) jobauth.Reach
 	change func(apikey.Ring, apikey.Command) (apikey.Ring, *apikey.Event, error)
 }
 
 func (s *Service) delete(ctx context.Context, r apikey.ChangeRequest, how deletion) (deleted Deleted, event *apikey.Event, err error) {
-	result, err := s.Rings.Update(ctx, r.Owner, store.Idempotency{},
+	result, err := s.Rings.Update(ctx, r.Owner, how.once,
 		func(ctx context.Context, ring apikey.Ring) (apikey.Ring, *apikey.Event, error) {
 			if err := ring.CheckRevision(r.ExpectedRevisions); err != nil {
 				return ring, nil, err
@@ -71,7 +75,11 @@ func (s *Service) delete(ctx context.Context, r apikey.ChangeRequest, how deleti
 	if result.Event == nil {
 		return Deleted{Revision: result.Ring.Revision}, nil, nil
 	}
-	deleted.Keys, deleted.Revision = result.Event.Keys, result.Ring.Revision
+	if result.Replayed {
+		// Which operations were running then is not on record.
+		deleted.Affected = jobauth.Affected{Schedules: result.Event.AffectedSchedules, RunCount: result.Event.AffectedRuns}
+	}
+	deleted.Keys, deleted.Revision = result.Event.Keys, result.Event.Revision
 	return deleted, result.Event, nil
 }
 

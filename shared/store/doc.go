@@ -3,8 +3,9 @@
 //
 // An owner's partition is OWNER#<locator>. In it, RING is the ring, never
 // removed, so that revisions never restart; EVENT#<revision> is one change, the
-// outbox and the history at once; IDEMPOTENCY#<hash> is a finished create or
-// rotate; SCHEDULE#<id> is a job schedule's binding. Every change is one
+// outbox and the history at once; IDEMPOTENCY#<hash> is a finished change that,
+// asked for again, is the same one: by a client's key, or by the delivery of a
+// request; SCHEDULE#<id> is a job schedule's binding. Every change is one
 // TransactWriteItems of the ring, conditional on its revision, the event, the
 // idempotency record, and the schedules that it binds or unbinds.
 //

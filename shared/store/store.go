@@ -70,43 +70,78 @@ func ringOf(attributes item, locator apikey.Locator) (apikey.Ring, error) {
 	return ring, nil
 }
 
-// snapshot is what a change starts from: the ring, and the finished change that
-// the idempotency key already stands for, if any.
+// snapshot is what a change starts from: the ring, the schedule that the change
+// concerns, if any, and the finished change that the idempotency key already
+// stands for, if any.
 type snapshot struct {
-	ring   apikey.Ring
-	replay *idempotencyRecord
+	ring     apikey.Ring
+	schedule *apikey.Schedule
+	replay   *idempotencyRecord
 }
 
-// load reads the ring and, with an idempotency key, its record: in one
-// transaction, so that a ring that shows a change comes with its record.
-func (s *Store) load(ctx context.Context, locator apikey.Locator, key string) (snapshot, error) {
-	if key == "" {
-		ring, err := s.Ring(ctx, locator)
-		return snapshot{ring: ring}, err
+// load reads the ring with the schedule, unless its id is "", and the record of
+// the idempotency key, unless that is "": in one transaction, so that a ring that
+// shows a change comes with what else the change wrote.
+func (s *Store) load(ctx context.Context, locator apikey.Locator, scheduleID, key string) (snap snapshot, err error) {
+	if scheduleID == "" && key == "" {
+		snap.ring, err = s.Ring(ctx, locator)
+		return snap, err
 	}
-	out, err := s.client.TransactGetItems(ctx, &dynamodb.TransactGetItemsInput{TransactItems: []types.TransactGetItem{
-		{Get: &types.Get{TableName: &s.table, Key: ringKey(locator)}},
-		{Get: &types.Get{TableName: &s.table, Key: idempotencyKey(locator, key)}},
-	}})
+	keys := []item{ringKey(locator)}
+	if scheduleID != "" {
+		keys = append(keys, scheduleKey(locator, scheduleID))
+	}
+	if key != "" {
+		keys = append(keys, idempotencyKey(locator, key))
+	}
+	found, err := s.readTogether(ctx, keys)
 	if err != nil {
-		return snapshot{}, unavailable(err)
+		return snapshot{}, err
 	}
-	var snap snapshot
-	if attributes := out.Responses[0].Item; attributes != nil {
-		if snap.ring, err = ringOf(attributes, locator); err != nil {
+	if ring := found[0]; ring != nil {
+		if snap.ring, err = ringOf(ring, locator); err != nil {
 			return snapshot{}, err
 		}
 	}
-	if attributes := out.Responses[1].Item; attributes != nil {
-		record, err := decodeRecord(attributes)
-		if err != nil {
-			return snapshot{}, fmt.Errorf("an idempotency record of %s cannot be used: %w", locator, err)
-		}
-		if record.expiresAt.After(s.now()) {
-			snap.replay = &record
+	if schedule := found[1]; scheduleID != "" && schedule != nil {
+		if snap.schedule, err = scheduleOf(schedule, locator); err != nil {
+			return snapshot{}, err
 		}
 	}
-	return snap, nil
+	if record := found[len(found)-1]; key != "" && record != nil {
+		snap.replay, err = s.recordOf(record, locator)
+	}
+	return snap, err
+}
+
+// readTogether reads items in one transaction, in the order of the keys; nil is
+// none. Errors: unavailable.
+func (s *Store) readTogether(ctx context.Context, keys []item) ([]item, error) {
+	gets := make([]types.TransactGetItem, len(keys))
+	for i, key := range keys {
+		gets[i].Get = &types.Get{TableName: &s.table, Key: key}
+	}
+	out, err := s.client.TransactGetItems(ctx, &dynamodb.TransactGetItemsInput{TransactItems: gets})
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	found := make([]item, len(keys))
+	for i := range found {
+		found[i] = out.Responses[i].Item
+	}
+	return found, nil
+}
+
+// recordOf decodes an idempotency record; nil when it has expired.
+func (s *Store) recordOf(attributes item, locator apikey.Locator) (*idempotencyRecord, error) {
+	record, err := decodeRecord(attributes)
+	if err != nil {
+		return nil, fmt.Errorf("an idempotency record of %s cannot be used: %w", locator, err)
+	}
+	if !record.expiresAt.After(s.now()) {
+		return nil, nil //nolint:nilnil // no record is no error
+	}
+	return &record, nil
 }
 
 // event reads the change that made the revision; nil when there is none (yet).

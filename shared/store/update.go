@@ -30,7 +30,13 @@ const (
 // conflict the answer.
 type Change func(ctx context.Context, ring apikey.Ring) (apikey.Ring, *apikey.Event, error)
 
-// Idempotency is a client's key for one operation; the zero value is none.
+// ScheduleChange is a Change that concerns one schedule: it is given how the
+// schedule is bound at the ring's revision, nil when it is not.
+type ScheduleChange func(ring apikey.Ring, bound *apikey.Schedule) (apikey.Ring, *apikey.Event, error)
+
+// Idempotency is what makes a change the same one when it is asked for again: a
+// client's key, or what stands for one delivery of a request. The zero value is
+// none.
 type Idempotency struct {
 	Key string
 	// Operation tells uses of the same key for different things apart.
@@ -56,6 +62,26 @@ type Result struct {
 // unavailable the change may have been made, or may still be: the idempotency
 // key is how the caller finds out.
 func (s *Store) Update(ctx context.Context, owner apikey.Owner, idempotency Idempotency, change Change) (Result, error) {
+	return s.update(ctx, owner, "", idempotency, func(ctx context.Context, snap snapshot) (apikey.Ring, *apikey.Event, error) {
+		return change(ctx, snap.ring)
+	})
+}
+
+// UpdateSchedule is Update by a change that concerns the schedule of that id. Ring
+// and schedule are read in one transaction, so that a change that is refused, or
+// found to be made already, is answered from one state of things as well.
+func (s *Store) UpdateSchedule(
+	ctx context.Context, owner apikey.Owner, scheduleID string, idempotency Idempotency, change ScheduleChange,
+) (Result, error) {
+	return s.update(ctx, owner, scheduleID, idempotency, func(_ context.Context, snap snapshot) (apikey.Ring, *apikey.Event, error) {
+		return change(snap.ring, snap.schedule)
+	})
+}
+
+func (s *Store) update(
+	ctx context.Context, owner apikey.Owner, scheduleID string, idempotency Idempotency,
+	change func(context.Context, snapshot) (apikey.Ring, *apikey.Event, error),
+) (Result, error) {
 	locator := owner.Locator()
 	staleRevision := int64(-1)
 	var lastErr error
@@ -63,7 +89,7 @@ func (s *Store) Update(ctx context.Context, owner apikey.Owner, idempotency Idem
 		if err := s.backOff(ctx, attempt); err != nil {
 			return Result{}, unavailable(errors.Join(err, lastErr))
 		}
-		snap, err := s.load(ctx, locator, idempotency.Key)
+		snap, err := s.load(ctx, locator, scheduleID, idempotency.Key)
 		if isConflict(err) {
 			lastErr = err
 			continue
@@ -77,7 +103,7 @@ func (s *Store) Update(ctx context.Context, owner apikey.Owner, idempotency Idem
 		if snap.ring.Revision == 0 {
 			snap.ring.Owner = owner
 		}
-		next, event, err := change(ctx, snap.ring)
+		next, event, err := change(ctx, snap)
 		if apikey.CodeOf(err) == apikey.CodeConflict && staleRevision != snap.ring.Revision {
 			staleRevision, lastErr = snap.ring.Revision, err
 			continue

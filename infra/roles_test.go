@@ -1,0 +1,162 @@
+package infra_test
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pb33f/go-yaml"
+
+	"github.com/userapikey/service/shared/awstest"
+)
+
+// Each function's role permits what the function calls, and nothing else. That
+// every call is permitted, the emulator shows as well.
+func TestRolesPermitExactlyWhatFunctionsCall(t *testing.T) {
+	all := append(scenarios(),
+		vary("createKey", 409, "activeKeyExists", fault(otherCreatesFirst)),
+		vary("rotateKey", 201, "rotated", fault(firstMoveRefused)))
+	called := calls{byFunction: map[string]map[string]bool{}}
+	t.Run("called", func(t *testing.T) {
+		for _, s := range all {
+			t.Run(s.name(), func(t *testing.T) {
+				t.Parallel()
+				called.collect(t, s)
+			})
+		}
+	})
+	permitted := permittedActions(t)
+	for function, actions := range called.byFunction {
+		role := strings.TrimSuffix(function, "Function") + "Role"
+		if diff := cmp.Diff(slices.Collect(maps.Keys(actions)), permitted[role], sorted); diff != "" {
+			t.Errorf("%s: called (-) and permitted (+): %s", function, diff)
+		}
+	}
+}
+
+// calls are the actions that each function needs.
+type calls struct {
+	mu         sync.Mutex
+	byFunction map[string]map[string]bool
+}
+
+// collect brings a scenario about and notes what its function calls.
+func (c *calls) collect(t *testing.T, s scenario) {
+	w := newWorld(t)
+	s.given(w)
+	w.start()
+	w.table.Transport.TakeCalls()
+	w.secrets.Transport.TakeCalls()
+	actions := map[string]bool{}
+	if s.fault != nil {
+		s.fault(w)
+	} else {
+		w.table.Transport.SetFault(itemActions(actions))
+	}
+	request := s.asCall(loadContract(t), t)
+	w.send(request)
+	for _, operation := range w.table.Transport.TakeCalls() {
+		switch operation {
+		case "TransactWriteItems": // permitted by what it does to each item
+		case "TransactGetItems":
+			actions["dynamodb:GetItem"] = true
+		default:
+			actions["dynamodb:"+operation] = true
+		}
+	}
+	for _, operation := range w.secrets.Transport.TakeCalls() {
+		actions["secretsmanager:"+operation] = true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	function := w.routes[request.operation.route()][0]
+	if c.byFunction[function] == nil {
+		c.byFunction[function] = map[string]bool{}
+	}
+	maps.Copy(c.byFunction[function], actions)
+}
+
+// itemActions notes what a transaction needs, which is what it does to its items.
+func itemActions(actions map[string]bool) awstest.Fault {
+	return func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+		var transaction struct{ TransactItems []map[string]any }
+		if call.Operation == "TransactWriteItems" {
+			if err := json.Unmarshal(call.Body, &transaction); err != nil {
+				return nil, err
+			}
+		}
+		for _, item := range transaction.TransactItems {
+			for action := range item {
+				actions["dynamodb:"+action+"Item"] = true
+			}
+		}
+		return next()
+	}
+}
+
+// otherCreatesFirst lets another request create the key just before this one
+// commits, so that its material is taken back.
+func otherCreatesFirst(w *world) {
+	w.table.Transport.SetFault(awstest.On("TransactWriteItems",
+		func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+			w.table.Transport.SetFault(nil)
+			keyCreated(w)
+			return next()
+		}))
+}
+
+// firstMoveRefused leaves AWSCURRENT to the repair.
+func firstMoveRefused(w *world) {
+	w.secrets.Transport.SetFault(awstest.On("UpdateSecretVersionStage", awstest.Once(awstest.Refuse(400, "InvalidRequestException"))))
+}
+
+// permittedActions are the actions on data that each role of the template permits.
+func permittedActions(t *testing.T) map[string][]string {
+	t.Helper()
+	text, err := os.ReadFile("../template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var template struct {
+		Resources map[string]yaml.Node `yaml:"Resources"`
+	}
+	if err := yaml.Unmarshal(text, &template); err != nil {
+		t.Fatal(err)
+	}
+	permitted := map[string][]string{}
+	for name, resource := range template.Resources {
+		if valueOf(&resource, "Type") != "AWS::IAM::Role" {
+			continue
+		}
+		var role struct {
+			Properties struct {
+				Policies []struct {
+					PolicyDocument struct {
+						Statement []struct {
+							Action []string `yaml:"Action"`
+						} `yaml:"Statement"`
+					} `yaml:"PolicyDocument"`
+				} `yaml:"Policies"`
+			} `yaml:"Properties"`
+		}
+		if err := resource.Decode(&role); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for _, policy := range role.Properties.Policies {
+			for _, statement := range policy.PolicyDocument.Statement {
+				for _, action := range statement.Action {
+					if !strings.HasPrefix(action, "logs:") {
+						permitted[name] = append(permitted[name], action)
+					}
+				}
+			}
+		}
+	}
+	return permitted
+}
