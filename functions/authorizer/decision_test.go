@@ -134,8 +134,10 @@ func TestDecisionIsLoggedWithoutTheCredential(t *testing.T) {
 	w := newWorld(t)
 	forged := w.forged()
 	for _, credential := range []string{functest.FirstCredential, functest.SecondCredential, forged, functest.SecondCredential[:60]} {
-		// The same text as the job's id, where nobody would expect it.
-		w.ask("JOB_RUNNER_TOKEN", byCredential(credential).with("jobId", functest.SecondCredential))
+		w.ask("JOB_RUNNER_TOKEN", byCredential(credential))
+		// And where nobody would expect it, which is refused.
+		w.ask("JOB_RUNNER_TOKEN", byCredential(credential).with("jobId", functest.SecondCredential)).
+			Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
 		if _, err := w.invoke(byCredential(credential)); err != nil {
 			t.Error(err)
 		}

@@ -1,7 +1,6 @@
 package authorizer_test
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -61,12 +60,8 @@ func trainingRuns(t *testing.T, w *functest.World) {
 func bind(t testing.TB, w *functest.World, owner apikey.Owner, s apikey.Schedule) apikey.ScheduleRef {
 	t.Helper()
 	command := apikey.Command{Actor: apikey.Actor{Kind: apikey.ActorUser, ID: owner.IAMID}, Now: w.Now(), CorrelationID: "story"}
-	_, err := w.Keys.Rings.Update(t.Context(), owner, store.Idempotency{},
-		func(ctx context.Context, ring apikey.Ring) (apikey.Ring, *apikey.Event, error) {
-			before, err := w.Keys.Rings.Schedule(ctx, owner.Locator(), s.ID)
-			if err != nil {
-				return ring, nil, err
-			}
+	_, err := w.Keys.Rings.UpdateSchedule(t.Context(), owner, s.ID, store.Idempotency{},
+		func(ring apikey.Ring, before *apikey.Schedule) (apikey.Ring, *apikey.Event, error) {
 			next, event, _, err := ring.Bind(command, before, s)
 			return next, event, err
 		})
