@@ -44,7 +44,8 @@ build-local: have-go ## build the functions and the local tools for this machine
 		echo "  building $$function"; \
 		$(LAMBDA_BUILD) -o build/local/$$function/bootstrap ./functions/$$function/bootstrap || exit 1; \
 	done
-	@echo "  building the issuer, token and walkthrough"
+	@echo "  building the sample backend, the issuer, token and walkthrough"
+	@$(LAMBDA_BUILD) -o build/local/sample-backend/bootstrap ./localstack/sample-backend
 	@$(HOST_BUILD) build/walkthrough ./localstack/walkthrough
 	@$(ISSUER_BUILD) ../../build/issuer ./cmd/issuer
 	@$(ISSUER_BUILD) ../../build/token ./cmd/token

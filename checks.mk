@@ -42,7 +42,7 @@ bench: have-go ## measure decisions, tokens and parsers, with allocations; for b
 	@$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -cpu 1 ./shared/... ./functions/... >build/bench.txt || { cat build/bench.txt; exit 1; }
 	@awk -f tools/bench.awk build/bench.txt
 
-lint: have-go .venv/sam/complete ## check style, layering and the template
+lint: have-go .venv/sam/complete ## check style, layering and the templates
 	@status=0; \
 	for module in $(MODULES); do \
 		echo "== golangci-lint, $$module"; \
@@ -51,7 +51,9 @@ lint: have-go .venv/sam/complete ## check style, layering and the template
 	echo "== layout"; \
 	$(PYTHON) tools/layout.py $(MODULES) || status=1; \
 	echo "== sam validate --lint"; \
-	HOME="$(CURDIR)/.venv/sam" SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam validate --lint --template-file template.yaml || status=1; \
+	for template in template.yaml infra/protected-api.yaml; do \
+		HOME="$(CURDIR)/.venv/sam" SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam validate --lint --template-file $$template || status=1; \
+	done; \
 	exit $$status
 
 # The stamp is made last, so that an installation that was broken off is repeated.

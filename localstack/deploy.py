@@ -2,7 +2,8 @@
 
 It is the template that AWS gets. Two things differ: the code of each function
 is the build for this machine, and what MiniStack's CloudFormation leaves out
-(a table's TTL) is done through the API afterwards.
+(a table's TTL) is done through the API afterwards. With --protected-api, the
+sample of an API that the service protects is deployed beside it.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from console import Failure, step
 from servers import ADMINISTRATOR_KEY, ADMINISTRATOR_SECRET, REGION
 
 STACK = "user-api-key"
+PROTECTED_API = "protected-api"
 BUCKET = "user-api-key-code"
 AUDIENCE = "user-api-key"
 SHIPPED_CODE = "build/lambda/"
@@ -34,9 +36,15 @@ DEPLOYED_WITHIN_SECONDS = 120
 
 
 class Deployment:
-    def __init__(self, options):
+    """A stack: template.yaml, unless it is given another template and the values of its parameters."""
+
+    def __init__(self, options, stack=STACK, template=None, values=None):
         self.options = options
-        self.template = read_template(options.template)
+        self.stack = stack
+        self.path = template or options.template
+        self.name = os.path.relpath(self.path, os.path.dirname(options.template))
+        self.template = read_template(self.path, self.name)
+        self.values = {"IssuerUrl": options.issuer, "Audience": AUDIENCE} if values is None else values
         settings = Config(retries={"total_max_attempts": 3}, connect_timeout=5, read_timeout=60)
         self._client = lambda service: boto3.client(
             service,
@@ -49,14 +57,15 @@ class Deployment:
         self.cloudformation = self._client("cloudformation")
 
     def run(self):
+        """Deploys it; answers what is deployed, as _deployed_resources does."""
         functions = self._resources("AWS::Serverless::Function")
         with step("Uploading the code of %d function(s)" % len(functions)):
             self._upload(functions)
-        with step("Deploying template.yaml"):
+        with step("Deploying %s" % self.name):
             self._deploy()
             deployed = self._deployed_resources()
             self._enable_expiry(deployed)
-        write_env(self.options.env_file, self._settings(deployed))
+        return deployed
 
     def _resources(self, kind):
         return {
@@ -81,9 +90,10 @@ class Deployment:
 
     def _zip(self, name, code_uri):
         """The local build of what CodeUri ships, as the same bytes whenever the files are the same."""
-        shipped = str(code_uri).rstrip("/").removeprefix("./")
+        # From the template's folder, as SAM has it.
+        shipped = os.path.normpath(os.path.join(os.path.dirname(self.name), str(code_uri)))
         if not shipped.startswith(SHIPPED_CODE):
-            raise Failure("%s in template.yaml has CodeUri %s, not %s<function>." % (name, code_uri, SHIPPED_CODE))
+            raise Failure("%s in %s has CodeUri %s, not %s<function>." % (name, self.name, code_uri, SHIPPED_CODE))
         folder = os.path.join(self.options.code, shipped[len(SHIPPED_CODE):])
         if not os.path.exists(os.path.join(folder, "bootstrap")):
             raise Failure("%s has no local build in %s; run `make build-local`." % (name, folder))
@@ -102,7 +112,7 @@ class Deployment:
     def _deploy(self):
         since = time.time()
         request = {
-            "StackName": STACK,
+            "StackName": self.stack,
             # CloudFormation's date of the format is a date to the YAML parser.
             "TemplateBody": json.dumps(self.template, default=str),
             "Parameters": self._parameters(),
@@ -129,17 +139,13 @@ class Deployment:
     def _parameters(self):
         """The values that differ from AWS; all others are the template's defaults."""
         machine = platform.machine().lower()
-        values = {
-            "IssuerUrl": self.options.issuer,
-            "Audience": AUDIENCE,
-            "Architecture": "arm64" if machine in ("arm64", "aarch64") else "x86_64",
-        }
+        values = {**self.values, "Architecture": "arm64" if machine in ("arm64", "aarch64") else "x86_64"}
         declared = self.template.get("Parameters", {})
         return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items() if key in declared]
 
     def _status(self):
         try:
-            return self.cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"]
+            return self.cloudformation.describe_stacks(StackName=self.stack)["Stacks"][0]["StackStatus"]
         except ClientError as refusal:
             if "does not exist" in str(refusal):
                 return None
@@ -147,7 +153,7 @@ class Deployment:
 
     def _failures(self, since):
         """What went wrong with which resource, the first cause first."""
-        events = self.cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
+        events = self.cloudformation.describe_stack_events(StackName=self.stack)["StackEvents"]
         lines = [
             "\n    %s (%s): %s" % (
                 event["LogicalResourceId"], event["ResourceType"], event.get("ResourceStatusReason", "no reason given"))
@@ -158,7 +164,7 @@ class Deployment:
 
     def _deployed_resources(self):
         """Logical id to (type, physical id)."""
-        pages = self.cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK)
+        pages = self.cloudformation.get_paginator("list_stack_resources").paginate(StackName=self.stack)
         return {
             resource["LogicalResourceId"]: (resource["ResourceType"], resource["PhysicalResourceId"])
             for page in pages
@@ -178,20 +184,23 @@ class Deployment:
 
     # -- What others need to know -----------------------------------------------
 
-    def _settings(self, deployed):
-        outputs = self.cloudformation.describe_stacks(StackName=STACK)["Stacks"][0].get("Outputs", [])
-        tables = [output["OutputValue"] for output in outputs if output["OutputKey"] == "TableName"]
-        if not tables:
-            raise Failure("template.yaml has no output TableName, so the table of the stack is not known.")
+    def output(self, name):
+        outputs = self.cloudformation.describe_stacks(StackName=self.stack)["Stacks"][0].get("Outputs", [])
+        for output in outputs:
+            if output["OutputKey"] == name:
+                return output["OutputValue"]
+        raise Failure("%s has no output %s." % (self.name, name))
+
+    def api_url(self, deployed):
+        return "%s/restapis/%s/%s/_user_request_" % (
+            self.options.endpoint, _only(deployed, "AWS::ApiGateway::RestApi"), _only(deployed, "AWS::ApiGateway::Stage"))
+
+    def settings(self, deployed):
         settings = {
-            "API_URL": "%s/restapis/%s/%s/_user_request_" % (
-                self.options.endpoint,
-                _only(deployed, "AWS::ApiGateway::RestApi"),
-                _only(deployed, "AWS::ApiGateway::Stage"),
-            ),
+            "API_URL": self.api_url(deployed),
             "AWS_ENDPOINT_URL": self.options.endpoint,
             "AWS_REGION": REGION,
-            "TABLE_NAME": tables[0],
+            "TABLE_NAME": self.output("TableName"),
             "ISSUER_URL": self.options.issuer,
         }
         if any(kind == "AWS::Events::EventBus" for kind, _ in deployed.values()):
@@ -202,14 +211,26 @@ class Deployment:
         return settings
 
 
-def read_template(path):
+def deploy(options):
+    """Deploys all that the options ask for, and writes the env file."""
+    service = Deployment(options)
+    settings = service.settings(service.run())
+    if options.protected_api:
+        # AuthorizerFunctionArn is the one value that its template wants.
+        sample = Deployment(options, PROTECTED_API, options.protected_api,
+                            {"AuthorizerFunctionArn": service.output("AuthorizerFunctionArn")})
+        settings["PROTECTED_API_URL"] = sample.api_url(sample.run())
+    write_env(options.env_file, settings)
+
+
+def read_template(path, name):
     try:
         with open(path) as file:
             return yaml_parse(file.read())
     except FileNotFoundError:
         raise Failure("There is no %s to deploy." % path)
     except yaml.YAMLError as error:
-        raise Failure("template.yaml is not YAML: %s" % error)
+        raise Failure("%s is not YAML: %s" % (name, error))
 
 
 def function_variable(logical_id):
@@ -252,10 +273,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("template", "code", "endpoint", "issuer", "env-file"):
         parser.add_argument("--" + name, required=True)
+    parser.add_argument("--protected-api", help="the template of the sample of a protected API (not deployed without)")
     # Ctrl-C is for the command that started this one; it ends this one too.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        Deployment(parser.parse_args()).run()
+        deploy(parser.parse_args())
     except Failure as failure:
         sys.exit(str(failure))
     except (BotoCoreError, ClientError) as refusal:

@@ -33,10 +33,10 @@ class DeployTest(unittest.TestCase):
             file.write(content)
         return path
 
-    def deployment(self):
+    def deployment(self, *other):
         return deploy.Deployment(types.SimpleNamespace(
             template=os.path.join(self.folder, "template.yaml"), code=os.path.join(self.folder, "local"),
-            endpoint="http://127.0.0.1:1", issuer="http://127.0.0.1:2", env_file=os.path.join(self.folder, "env")))
+            endpoint="http://127.0.0.1:1", issuer="http://127.0.0.1:2", env_file=os.path.join(self.folder, "env")), *other)
 
     def test_the_same_files_are_the_same_archive(self):
         bootstrap = self.write("local/view/bootstrap", "code")
@@ -44,14 +44,18 @@ class DeployTest(unittest.TestCase):
         first = self.deployment()._zip("ViewFunction", "build/lambda/view")
         os.utime(bootstrap, (1, 1))
         self.assertEqual(first, self.deployment()._zip("ViewFunction", "./build/lambda/view/"))
+        self.write("infra/sample.yaml", "Resources: {}")
+        sample = self.deployment("sample", os.path.join(self.folder, "infra", "sample.yaml"), {})
+        self.assertEqual(first, sample._zip("ViewFunction", "../build/lambda/view"))
         entry = zipfile.ZipFile(io.BytesIO(first)).getinfo("bootstrap")
         self.assertEqual(entry.external_attr >> 16, 0o755)
 
     def test_code_that_was_not_built_is_said_clearly(self):
         with self.assertRaisesRegex(Failure, "make build-local"):
             self.deployment()._zip("ViewFunction", "build/lambda/view")
-        with self.assertRaisesRegex(Failure, "CodeUri elsewhere"):
-            self.deployment()._zip("ViewFunction", "elsewhere")
+        for elsewhere in ("elsewhere", "../build/lambda/view", "build/lambda/../../view"):
+            with self.assertRaisesRegex(Failure, "CodeUri %s" % elsewhere):
+                self.deployment()._zip("ViewFunction", elsewhere)
 
     def test_a_template_that_is_not_yaml_is_said_clearly(self):
         self.write("template.yaml", "a: [")
@@ -61,6 +65,9 @@ class DeployTest(unittest.TestCase):
     def test_only_declared_parameters_are_given(self):
         self.assertEqual(self.deployment()._parameters(),
                          [{"ParameterKey": "IssuerUrl", "ParameterValue": "http://127.0.0.1:2"}])
+        self.write("sample.yaml", "Parameters: { AuthorizerFunctionArn: { Type: String } }")
+        sample = self.deployment("sample", os.path.join(self.folder, "sample.yaml"), {"AuthorizerFunctionArn": "arn:x"})
+        self.assertEqual(sample._parameters(), [{"ParameterKey": "AuthorizerFunctionArn", "ParameterValue": "arn:x"}])
 
     def test_variables_are_named_after_functions(self):
         for logical_id, variable in {
@@ -80,15 +87,15 @@ class DeployTest(unittest.TestCase):
             "ApiliveStage": ("AWS::ApiGateway::Stage", "live"),
             "ViewFunction": ("AWS::Lambda::Function", "view-1"),
         }
-        settings = deployment._settings(deployed)
+        settings = deployment.settings(deployed)
         self.assertEqual(settings["API_URL"], "http://127.0.0.1:1/restapis/abc/live/_user_request_")
         self.assertEqual((settings["TABLE_NAME"], settings["VIEW_FUNCTION"]), ("table-1", "view-1"))
         self.assertNotIn("EVENT_BUS_NAME", settings)
         deployed["Bus"] = ("AWS::Events::EventBus", "bus-1")
-        self.assertEqual(deployment._settings(deployed)["EVENT_BUS_NAME"], "bus-1")
+        self.assertEqual(deployment.settings(deployed)["EVENT_BUS_NAME"], "bus-1")
         outputs.clear()
         with self.assertRaisesRegex(Failure, "no output TableName"):
-            deployment._settings(deployed)
+            deployment.settings(deployed)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,10 @@ _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 def events_of(function, root=ROOT):
     """The events of a function: those whose answers its tests have on record."""
     records = glob.glob(os.path.join(root, "functions", function, "testdata", "*.golden"))
-    return sorted("events/%s.json" % os.path.basename(record).removesuffix(".golden") for record in records)
+    names = [os.path.basename(record).removesuffix(".golden") + ".json" for record in records]
+    # A function with many events has a folder of its own.
+    paths = ["events/%s/%s" % (function, name) for name in names] + ["events/" + name for name in names]
+    return sorted(path for path in paths if os.path.exists(os.path.join(root, path)))
 
 
 def read_event(path):

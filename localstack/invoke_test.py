@@ -17,6 +17,10 @@ from console import Failure
 from deployed import ROOT, Deployed
 
 
+def all_events():
+    return glob.glob(os.path.join(ROOT, "events", "**", "*.json"), recursive=True)
+
+
 class Issuer(http.server.BaseHTTPRequestHandler):
     """Answers every request with the server's answer, and keeps what it was asked."""
 
@@ -96,7 +100,8 @@ class InvokeTest(unittest.TestCase):
         self.assertEqual(status, 0)
         self.assertIn("  make invoke-view EVENT=events/view.json\n", out)
         listed = sorted(re.findall("EVENT=(.*)", out))
-        self.assertEqual(listed, sorted(os.path.relpath(path, ROOT) for path in glob.glob(os.path.join(ROOT, "events", "*.json"))))
+        self.assertEqual(listed, sorted(os.path.relpath(path, ROOT) for path in all_events()))
+        self.assertIn("  make invoke-authorizer EVENT=events/authorizer/direct-owner.json\n", out)
 
     def test_without_an_event_those_that_fit_are_named(self):
         status, _ = self.run_it("delete")
@@ -131,7 +136,7 @@ class InvokeTest(unittest.TestCase):
         self.assertNotIn("fresh.token", "".join(self.told))
 
     def test_no_event_keeps_its_placeholder(self):
-        for path in glob.glob(os.path.join(ROOT, "events", "*.json")):
+        for path in all_events():
             with self.subTest(path):
                 text = invoke.with_tokens(invoke.read_event(path), lambda role: "token-of-" + role)
                 self.assertNotIn("_TOKEN", text)

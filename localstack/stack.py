@@ -208,13 +208,14 @@ def start_on(folder, options, mode, python, port):
 
 def deploy(record, options):
     python = os.path.join(ROOT, ".venv", "ministack", "bin", "python")
+    sample = ["--protected-api", os.path.join(ROOT, "infra", "protected-api.yaml")] if options.protected_api else []
     done = subprocess.run(
         [python, "-B", os.path.join(ROOT, "localstack", "deploy.py"),
          "--template", os.path.join(ROOT, "template.yaml"),
          "--code", os.path.join(BUILD, "local"),
          "--endpoint", servers.gateway_url(record["port"]),
          "--issuer", servers.issuer_url(record["port"]),
-         "--env-file", options.env_file],
+         "--env-file", options.env_file, *sample],
         env=python_environment.local_env(),
         stderr=subprocess.PIPE,
         text=True,
@@ -336,6 +337,8 @@ def parse(arguments):
         if command in (up, run):
             sub.add_argument("--env-file",
                              help="where the stack's addresses and names go (default: build/local.env, or <dir>.env)")
+            sub.add_argument("--protected-api", action="store_true",
+                             help="deploy infra/protected-api.yaml too, the sample of an API that the service protects")
         if command is run:
             sub.add_argument("--once", action="store_true", help="end after the walk-through, with its status")
             sub.add_argument("--started-at", type=float, default=time.time(),

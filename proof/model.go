@@ -18,8 +18,8 @@ type request struct {
 	id, idempotencyKey string
 	// keyID is the key that is to be deleted, or whose credential is presented.
 	keyID, credential string
-	// name is the schedule's, or the run's, and ref the schedule's reference.
-	name, ref string
+	// name is the schedule's, or the run's.
+	name string
 	// since is the highest revision that was known when the request was made.
 	since int64
 }

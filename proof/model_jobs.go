@@ -146,16 +146,16 @@ func (s state) runKey(id string) (keyID string) {
 }
 
 func (s state) withRun(id, keyID string) state {
-	others := ""
+	var runs strings.Builder
 	for line := range strings.Lines(s.runs) {
 		if !strings.HasPrefix(line, id+" ") {
-			others += line
+			runs.WriteString(line)
 		}
 	}
-	s.runs = others
 	if keyID != "" {
-		s.runs += id + " " + keyID + "\n"
+		fmt.Fprintln(&runs, id, keyID)
 	}
+	s.runs = runs.String()
 	return s
 }
 

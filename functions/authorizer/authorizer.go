@@ -7,12 +7,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambda/messages"
 
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/httpapi"
@@ -31,7 +34,7 @@ type Handler struct {
 // New serves the routes of job authorizations and runs, direct invocations and
 // the events of Lambda authorizers.
 func New(authenticator httpapi.Authenticator, rings *store.Store, now func() time.Time, log *slog.Logger) *Handler {
-	h := &Handler{decider: decider{rings: rings, now: now, log: log, uses: &uses{now: now}}}
+	h := &Handler{decider: decider{rings: rings, now: now, log: log, uses: &uses{}}}
 	permit := apikey.Principal.RequireJobRunner
 	h.api = httpapi.New(authenticator, log,
 		httpapi.Route{Method: http.MethodPost, Path: "/v1/job-authorizations", Permit: permit, Handle: h.authorizeJob},
@@ -47,42 +50,85 @@ var _ lambda.Handler = (*Handler)(nil)
 // Invoke answers one event, as Lambda hands it over and takes the answer. For a
 // handler with typed arguments, Lambda's library would decode the event as well.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	shape, fromGateway := shapeOf(payload)
+	event := fromGateway(payload)
 	switch {
-	case !fromGateway:
-		return h.direct(ctx, payload)
-	case shape.isAuthorizer():
-		return h.protect(ctx, shape, payload)
+	case event == nil:
+		return h.invoked(ctx, func(ctx context.Context) (any, error) { return h.direct(ctx, payload) })
+	case event.isAuthorizer():
+		return h.invoked(ctx, func(ctx context.Context) (any, error) { return h.protect(ctx, event) })
+	case event.Resource == "": // of an HTTP API, a load balancer
+		return h.invoked(ctx, func(context.Context) (any, error) { return nil, apikey.Invalid("event", "is not one of a REST API") })
 	}
-	var event events.APIGatewayProxyRequest
-	if err := json.Unmarshal(payload, &event); err != nil {
-		return nil, invocationError(apikey.Invalid("event", "is not an event of a REST API"))
-	}
-	answer, err := h.api.Handle(ctx, event)
+	answer, err := h.api.Handle(ctx, event.request())
 	if err != nil {
 		return nil, err
 	}
 	return json.Marshal(answer)
 }
 
-// shape is what tells the gateway's events apart.
-type shape struct {
-	Version        string          `json:"version"`
-	Type           string          `json:"type"`
-	MethodARN      string          `json:"methodArn"`
-	RouteARN       string          `json:"routeArn"`
-	RequestContext json.RawMessage `json:"requestContext"`
+// invoked does the work and answers whoever invoked the function itself.
+func (h *Handler) invoked(ctx context.Context, work func(context.Context) (any, error)) ([]byte, error) {
+	ctx, cancel := httpapi.WithAnswerReserve(ctx)
+	defer cancel()
+	var body any
+	// Or else Lambda's library would tell the value of a panic.
+	err := h.safely(ctx, func() (err error) {
+		body, err = work(ctx)
+		return err
+	})
+	if err != nil {
+		h.logUndecided(ctx, err)
+		return nil, invocationError(err)
+	}
+	return json.Marshal(body)
 }
 
-// shapeOf tells whether an event is a gateway's: those have a request context,
-// or the ARN of what was called, which a bare request never has. The gateway
-// writes these names plainly, so no other event is looked at closely.
-func shapeOf(payload []byte) (s shape, fromGateway bool) {
-	for _, name := range []string{`"requestContext"`, `"methodArn"`, `"routeArn"`} {
-		if bytes.Contains(payload, []byte(name)) {
-			err := json.Unmarshal(payload, &s)
-			return s, err == nil && (s.RequestContext != nil || s.MethodARN != "" || s.RouteARN != "")
-		}
+// invocationError is what an invoker sees: the code as the error's type and the
+// sentence for the caller.
+func invocationError(err error) error {
+	refusal, ok := errors.AsType[*apikey.Error](err)
+	if !ok {
+		refusal = &apikey.Error{Code: apikey.CodeInternal, Detail: "Something went wrong that should not; the log has the cause."}
 	}
-	return s, false
+	// Lambda's library knows this type, and only when it is not wrapped.
+	return messages.InvokeResponse_Error{Type: string(refusal.Code), Message: refusal.Sentence()}
+}
+
+// gatewayEvent is an event of a gateway: a request to this service's own API, or
+// the question of a Lambda authorizer about a request to another one.
+type gatewayEvent struct {
+	events.APIGatewayProxyRequest
+
+	RequestContext *events.APIGatewayProxyRequestContext `json:"requestContext"`
+	// What only the question of an authorizer has.
+	Version            string `json:"version"`
+	Type               string `json:"type"`
+	MethodARN          string `json:"methodArn"`
+	RouteARN           string `json:"routeArn"`
+	AuthorizationToken string `json:"authorizationToken"`
+}
+
+// namesOfGateway are the names of which a gateway's event has at least one, and a
+// bare request none.
+var namesOfGateway = [][]byte{[]byte(`"requestContext"`), []byte(`"methodArn"`), []byte(`"routeArn"`)}
+
+// fromGateway is the event of a gateway, nil if it is none. A gateway writes its
+// names plainly, so no other event is decoded here.
+func fromGateway(payload []byte) *gatewayEvent {
+	isNamed := func(name []byte) bool { return bytes.Contains(payload, name) }
+	if !slices.ContainsFunc(namesOfGateway, isNamed) {
+		return nil
+	}
+	var event gatewayEvent
+	err := json.Unmarshal(payload, &event)
+	if err != nil || event.RequestContext == nil && !event.isAuthorizer() {
+		return nil
+	}
+	return &event
+}
+
+// request is the event as a request to this service's own API.
+func (e *gatewayEvent) request() events.APIGatewayProxyRequest {
+	e.APIGatewayProxyRequest.RequestContext = *e.RequestContext
+	return e.APIGatewayProxyRequest
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/userapikey/service/shared/apikey"
@@ -15,34 +16,36 @@ import (
 const (
 	// maxBatch is how many requests a batch may have.
 	maxBatch = 100
-	// recordersAtOnce bounds how many runs of a batch are recorded at a time.
-	recordersAtOnce = 16
+	// maxWritesAtOnce bounds how many of a batch's writes are under way at a time,
+	// of runs and of uses each.
+	maxWritesAtOnce = 16
 )
 
 // item is one request of a batch on its way to its decision.
 type item struct {
 	question jobauth.Question
+	ring     apikey.Ring
 	decision jobauth.Decision
 	run      *jobauth.Run
-	ring     apikey.Ring
 	// problem is why there is no decision: of the form, or of what could not be
 	// reached.
 	problem error
 }
 
-// decideAll decides about each request by itself, in their order. What is
-// malformed, and what could not be decided, is told of that request alone.
-// Errors: invalid_request when there are none or too many.
-func (d decider) decideAll(ctx context.Context, requests []jsontext.Value, caller jobauth.Caller) ([]decisionBody, error) {
-	if len(requests) == 0 || len(requests) > maxBatch {
-		return nil, apikey.Invalid("requests", "must be 1 to 100")
+// decideAll decides about each request of a list by itself, in their order. What
+// is malformed, and what could not be decided, is told of that request alone.
+// Errors: invalid_request when they are none or too many.
+func (d decider) decideAll(ctx context.Context, list jsontext.Value, caller jobauth.Caller) ([]decisionBody, error) {
+	requests, err := split(list)
+	if err != nil {
+		return nil, err
 	}
 	items := make([]item, len(requests))
 	for i, request := range requests {
 		items[i].question, items[i].problem = prepare(request, caller)
 	}
 	d.readFacts(ctx, items)
-	d.recordAll(ctx, items)
+	d.recordRuns(ctx, items)
 	bodies := make([]decisionBody, len(items))
 	for i := range items {
 		bodies[i] = d.bodyOfItem(ctx, &items[i])
@@ -50,7 +53,21 @@ func (d decider) decideAll(ctx context.Context, requests []jsontext.Value, calle
 	return bodies, nil
 }
 
+// split takes a list apart and leaves its requests as they came.
+func split(list jsontext.Value) (requests []jsontext.Value, err error) {
+	if list.Kind() == '[' {
+		err = json.Unmarshal(list, &requests, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	}
+	if err != nil || len(requests) == 0 || len(requests) > maxBatch {
+		return nil, apikey.Invalid("requests", "must be a list of 1 to 100 requests")
+	}
+	return requests, nil
+}
+
 func prepare(request jsontext.Value, caller jobauth.Caller) (jobauth.Question, error) {
+	if request.Kind() != '{' {
+		return jobauth.Question{}, apikey.Invalid("request", "must be a JSON object")
+	}
 	var body requestBody
 	if err := httpapi.DecodeJSON(request, &body); err != nil {
 		return jobauth.Question{}, err
@@ -62,46 +79,65 @@ func prepare(request jsontext.Value, caller jobauth.Caller) (jobauth.Question, e
 func (d decider) readFacts(ctx context.Context, items []item) {
 	var (
 		needs  []jobauth.Needs
-		needed []int
+		asking []*item
 	)
 	for i := range items {
-		if items[i].problem != nil {
+		it := &items[i]
+		if it.problem != nil {
 			continue
 		}
-		if need, any := items[i].question.Needs(); any {
-			needs, needed = append(needs, need), append(needed, i)
+		if need, needed := it.question.Needs(); needed {
+			needs, asking = append(needs, need), append(asking, it)
 			continue
 		}
-		items[i].decision, _ = items[i].question.Decide(jobauth.Facts{}, d.now())
+		it.decision, _ = it.question.Decide(jobauth.Facts{}, d.now())
 	}
+	// Reading may take a while; what could be read then still has the time to go
+	// on record.
+	ctx, cancel := httpapi.WithAnswerReserve(ctx)
+	defer cancel()
 	facts, errs := d.rings.Facts(ctx, needs)
-	for n, i := range needed {
-		if items[i].problem = errs[n]; errs[n] == nil {
-			items[i].ring = facts[n].Ring
-			items[i].decision, items[i].run = items[i].question.Decide(facts[n], d.now())
+	for i, it := range asking {
+		if it.problem = errs[i]; it.problem == nil {
+			it.ring = facts[i].Ring
+			it.decision, it.run = it.question.Decide(facts[i], d.now())
 		}
 	}
 }
 
-// recordAll records the runs, so many at a time, and notes the uses.
-func (d decider) recordAll(ctx context.Context, items []item) {
-	var group sync.WaitGroup
-	places := make(chan struct{}, recordersAtOnce)
+// recordRuns records the runs, and notes the keys' uses meanwhile.
+func (d decider) recordRuns(ctx context.Context, items []item) {
+	var (
+		running []*item
+		used    []use
+	)
 	for i := range items {
 		it := &items[i]
-		noted := d.noteUse(ctx, it.ring, it.decision)
+		if it.run != nil {
+			running = append(running, it)
+		}
+		if use, due := d.dueUse(it.ring, it.decision); due {
+			used = append(used, use)
+		}
+	}
+	if len(used) > 0 {
+		defer d.noteUses(ctx, used...)()
+	}
+	atOnce(running, func(it *item) {
+		it.problem = d.safely(ctx, func() error { return d.record(ctx, it.run, &it.decision) })
+	})
+}
+
+// atOnce does the work for all, several at a time, and waits for the end. The work
+// must not panic.
+func atOnce[T any](all []T, work func(T)) {
+	var group sync.WaitGroup
+	places := make(chan struct{}, maxWritesAtOnce)
+	for _, each := range all {
 		places <- struct{}{}
 		group.Go(func() {
 			defer func() { <-places }()
-			defer noted()
-			defer func() {
-				if recover() != nil {
-					it.problem = httpapi.Panicked(ctx, d.log)
-				}
-			}()
-			if err := d.record(ctx, it.run, &it.decision); err != nil {
-				it.problem = err
-			}
+			work(each)
 		})
 	}
 	group.Wait()
@@ -109,13 +145,13 @@ func (d decider) recordAll(ctx context.Context, items []item) {
 
 func (d decider) bodyOfItem(ctx context.Context, it *item) decisionBody {
 	if it.problem == nil {
-		d.logDecision(ctx, it.question.Request, it.decision)
+		d.logDecision(ctx, it.decision, aboutJob(it.question.Request)...)
 		return bodyOf(it.decision)
 	}
 	refusal, ok := errors.AsType[*apikey.Error](it.problem)
 	if ok && refusal.Code == apikey.CodeInvalidRequest {
 		return decisionBody{Reason: jobauth.InvalidRequest, Detail: refusal.Sentence()}
 	}
-	d.log.WarnContext(ctx, "not decided", "code", string(apikey.CodeOf(it.problem)), "error", it.problem)
+	d.logUndecided(ctx, it.problem)
 	return decisionBody{Reason: jobauth.Unavailable}
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,14 +19,18 @@ import (
 )
 
 // stub answers every call of DynamoDB with one item.
-type stub struct{ answer string }
+type stub struct{ item string }
 
 func (s stub) RoundTrip(r *http.Request) (*http.Response, error) {
 	if _, err := io.Copy(io.Discard, r.Body); err != nil {
 		return nil, err
 	}
-	body := io.NopCloser(strings.NewReader(s.answer))
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: body, ContentLength: int64(len(s.answer))}, nil
+	answer := `{"Item":` + s.item + `}`
+	if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".BatchGetItem") {
+		answer = `{"Responses":{"table":[` + s.item + `]},"UnprocessedKeys":{}}`
+	}
+	body := io.NopCloser(strings.NewReader(answer))
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: body, ContentLength: int64(len(answer))}, nil
 }
 
 // BenchmarkDecision is the cost of a decision, all but the network: decoding the
@@ -33,7 +38,7 @@ func (s stub) RoundTrip(r *http.Request) (*http.Response, error) {
 // line and the answer. Package jobauth has the decision alone.
 func BenchmarkDecision(b *testing.B) {
 	w := newWorld(b)
-	table := dynamodb.NewFromConfig(awstest.NewTransport(stub{`{"Item":` + ringItem(b) + `}`}).Config())
+	table := dynamodb.NewFromConfig(awstest.NewTransport(stub{ringItem(b)}).Config())
 	rings := store.New(table, "table", w.Now, w.World)
 	function := authorizer.New(w.World, rings, w.Now, telemetry.NewLogger(io.Discard, slog.LevelInfo))
 	webhook := authorize
@@ -51,6 +56,9 @@ func BenchmarkDecision(b *testing.B) {
 		{"by owner", []byte(w.encode(byOwner(functest.Jane))), `"allowed":true`},
 		{"mistyped", []byte(w.encode(byCredential(functest.SecondCredential + "x"))), `"credential_malformed"`},
 		{"over HTTP", event, `\"allowed\":true`},
+		{"for a REST API", []byte(w.encode(restRequest("Authorization", token))), `"Effect":"Allow"`},
+		{"for an HTTP API", []byte(w.encode(httpAPI2("authorization", token))), `"isAuthorized":true`},
+		{"100 in a batch", []byte(w.encode(question{"requests": slices.Repeat([]any{byOwner(functest.Jane)}, 100)})), `"allowed":true`},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()

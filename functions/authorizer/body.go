@@ -1,8 +1,6 @@
 package authorizer
 
 import (
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/httpapi"
 	"github.com/userapikey/service/shared/jobauth"
@@ -37,11 +35,6 @@ func (b requestBody) request() jobauth.Request {
 		ScheduleRef:  b.ScheduleRef,
 		Owner:        (*jobauth.OwnerRef)(b.Owner),
 	}
-}
-
-// batchBody holds requests as they came: each is decoded by itself.
-type batchBody struct {
-	Requests []jsontext.Value `json:"requests"`
 }
 
 type renewalBody struct {

@@ -6,10 +6,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/userapikey/service/functions/authorizer"
 	"github.com/userapikey/service/functions/functest"
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/awstest"
+	"github.com/userapikey/service/shared/store"
+	"github.com/userapikey/service/shared/store/storetest"
 )
 
 // onlyConsistentReads fails the test at any call but a strongly consistent read
@@ -31,6 +35,7 @@ func TestDecisionIsOneConsistentRead(t *testing.T) {
 	w := newWorld(t)
 	unknown := byOwner(apikey.Owner{AccountID: functest.Jane.AccountID, IAMID: "IBMid-2"})
 	forged := byCredential(w.forged())
+	w.invoked(byOwner(functest.Jane)) // the first use of the Active key is noted
 	for name, q := range map[string]question{
 		"by an Active credential":    byCredential(functest.SecondCredential),
 		"by a Phased out credential": byCredential(functest.FirstCredential),
@@ -45,8 +50,72 @@ func TestDecisionIsOneConsistentRead(t *testing.T) {
 			w.wantCalls("GetItem")
 			w.invoked(q)
 			w.wantCalls("GetItem")
+			if q["credential"] != nil {
+				w.protected(restToken(bearer(q)))
+				w.wantCalls("GetItem")
+			}
 		})
 	}
+}
+
+// A schedule is read in the same call as its ring.
+func TestDecisionByScheduleIsOneConsistentRead(t *testing.T) {
+	w := newWorld(t)
+	following(w)
+	w.invoked(byOwner(functest.Jane))
+	w.Calm()
+	w.Table.Transport.SetFault(func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+		var read struct {
+			RequestItems map[string]struct {
+				ConsistentRead bool
+				Keys           []map[string]any
+			}
+		}
+		err := json.Unmarshal(call.Body, &read)
+		if table := read.RequestItems[storetest.Table]; err != nil || !table.ConsistentRead || len(table.Keys) != 2 {
+			t.Errorf("%s %s", call.Operation, call.Body)
+		}
+		return next()
+	})
+	for _, id := range []string{"nightly", "weekly"} {
+		w.asked("JOB_RUNNER_TOKEN", ofJane(id)(w))
+		w.wantCalls("BatchGetItem")
+		w.invoked(ofJane(id)(w))
+		w.wantCalls("BatchGetItem")
+	}
+}
+
+// Once in five minutes a decision costs one write more.
+func TestFirstUseOfAKeyIsOneWriteInFiveMinutes(t *testing.T) {
+	w := newWorld(t)
+	for range 3 {
+		w.asked("JOB_RUNNER_TOKEN", byOwner(functest.Jane))
+		w.wantCalls("GetItem", "UpdateItem")
+		w.Pass(store.UsePrecision - time.Millisecond)
+		w.invoked(byCredential(functest.SecondCredential))
+		w.wantCalls("GetItem")
+		w.Pass(time.Millisecond)
+	}
+	another := authorizer.New(w.World, w.Keys.Rings, w.Now, w.Log) // an instance knows of no other
+	w.invoked(byOwner(functest.Jane))
+	w.wantCalls("GetItem", "UpdateItem")
+	w.function = another
+	w.invoked(byOwner(functest.Jane))
+	w.wantCalls("GetItem", "UpdateItem")
+}
+
+// What is refused is no use, nor is the renewal of a run.
+func TestOnlyWhatIsAllowedIsAUse(t *testing.T) {
+	w := newWorld(t)
+	for _, q := range []question{byCredential(functest.FirstCredential), byCredential(w.forged()), byOwner(apikey.Owner{AccountID: "a", IAMID: "b"})} {
+		w.Calm()
+		w.invoked(q)
+		w.wantCalls("GetItem")
+	}
+	trainingRuns(t, w.World)
+	w.Calm()
+	w.decode(&decision{})(w.invoke(shown("direct-renewal")))
+	w.wantCalls("BatchGetItem", "UpdateItem")
 }
 
 // A question about another account's owner is answered without looking; one

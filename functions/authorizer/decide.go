@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/httpapi"
 	"github.com/userapikey/service/shared/jobauth"
 	"github.com/userapikey/service/shared/store"
 )
@@ -18,33 +19,37 @@ type decider struct {
 	uses  *uses
 }
 
-// decide reads what the question needs, if anything, answers from it, and
-// records the run. What cannot be read or recorded is an error and never a
-// decision.
+// decide answers whether a job may run, and records its run. Errors:
+// invalid_request, unavailable.
 func (d decider) decide(ctx context.Context, request jobauth.Request, caller jobauth.Caller) (jobauth.Decision, error) {
 	question, err := request.Prepare(caller)
 	if err != nil {
 		return jobauth.Decision{}, err
 	}
-	return d.answer(ctx, question)
+	decision, err := d.answer(ctx, question)
+	if err == nil {
+		d.logDecision(ctx, decision, aboutJob(request)...)
+	}
+	return decision, err
 }
 
+// answer reads what the question needs, if anything, answers from it, and records
+// the run. What cannot be read or recorded is an error and never a decision.
+// Errors: unavailable.
 func (d decider) answer(ctx context.Context, question jobauth.Question) (jobauth.Decision, error) {
 	var facts jobauth.Facts
-	if needs, any := question.Needs(); any {
+	if needs, needed := question.Needs(); needed {
 		var err error
 		if facts, err = d.rings.Fact(ctx, needs); err != nil {
 			return jobauth.Decision{}, err
 		}
 	}
 	decision, run := question.Decide(facts, d.now())
-	noted := d.noteUse(ctx, facts.Ring, decision)
-	defer noted()
-	if err := d.record(ctx, run, &decision); err != nil {
-		return jobauth.Decision{}, err
+	if use, due := d.dueUse(facts.Ring, decision); due {
+		defer d.noteUses(ctx, use)()
 	}
-	d.logDecision(ctx, question.Request, decision)
-	return decision, nil
+	err := d.record(ctx, run, &decision)
+	return decision, err
 }
 
 // record records the run of an allowed request, if it has one. A run that is on
@@ -54,11 +59,10 @@ func (d decider) record(ctx context.Context, run *jobauth.Run, decision *jobauth
 		return nil
 	}
 	recorded, err := d.rings.RecordRun(ctx, *run)
-	if err != nil {
-		return err
+	if err == nil {
+		decision.Run.ExpiresAt = recorded.LeaseExpiresAt
 	}
-	decision.Run.ExpiresAt = recorded.LeaseExpiresAt
-	return nil
+	return err
 }
 
 // renew decides whether a run may go on, and extends its lease when it may.
@@ -84,9 +88,9 @@ func (d decider) renew(ctx context.Context, refText string, lease time.Duration,
 		if extended == nil {
 			return jobauth.Decision{}, apikey.RunNotFound() // ended in the meantime
 		}
-		decision.Run = &jobauth.RunLease{Ref: ref, ExpiresAt: extended.LeaseExpiresAt}
+		decision.Run.ExpiresAt = extended.LeaseExpiresAt
 	}
-	d.log.LogAttrs(ctx, slog.LevelInfo, "renewal decided", append(outcome(decision), slog.String("jobId", run.JobID))...)
+	d.logDecision(ctx, decision, slog.String("jobId", run.JobID), slog.String("renewal", ref.String()))
 	return decision, nil
 }
 
@@ -96,20 +100,35 @@ func (d decider) end(ctx context.Context, refText string, caller jobauth.Caller)
 	if err != nil {
 		return apikey.RunNotFound()
 	}
+	accountID := caller.AccountID
 	if caller.Platform {
-		return d.rings.EndRun(ctx, ref, "")
+		accountID = "" // whosever it is
+	} else if accountID == "" {
+		return apikey.RunNotFound()
 	}
-	return d.rings.EndRun(ctx, ref, caller.AccountID)
+	return d.rings.EndRun(ctx, ref, accountID)
 }
 
-func (d decider) logDecision(ctx context.Context, request jobauth.Request, decision jobauth.Decision) {
-	d.log.LogAttrs(ctx, slog.LevelInfo, "decided", append(outcome(decision),
+// safely does what a goroutine does, or an invocation: a panic is a defect,
+// answered like any other, instead of the process's end.
+func (d decider) safely(ctx context.Context, work func() error) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = httpapi.Panicked(ctx, d.log)
+		}
+	}()
+	return work()
+}
+
+func aboutJob(request jobauth.Request) []slog.Attr {
+	return []slog.Attr{
 		slog.String("jobId", request.JobID),
 		slog.String("jobType", string(request.JobType)),
-		slog.String("trigger", string(request.Trigger)))...)
+		slog.String("trigger", string(request.Trigger)),
+	}
 }
 
-func outcome(decision jobauth.Decision) []slog.Attr {
+func (d decider) logDecision(ctx context.Context, decision jobauth.Decision, about ...slog.Attr) {
 	attributes := append(make([]slog.Attr, 0, 8),
 		slog.Bool("allowed", decision.Allowed),
 		slog.String("reason", string(decision.Reason)))
@@ -119,5 +138,9 @@ func outcome(decision jobauth.Decision) []slog.Attr {
 	if decision.KeyID != (apikey.KeyID{}) {
 		attributes = append(attributes, slog.String("keyId", decision.KeyID.String()))
 	}
-	return attributes
+	d.log.LogAttrs(ctx, slog.LevelInfo, "decided", append(attributes, about...)...)
+}
+
+func (d decider) logUndecided(ctx context.Context, err error) {
+	d.log.WarnContext(ctx, "not decided", "code", string(apikey.CodeOf(err)), "error", err)
 }

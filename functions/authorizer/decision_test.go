@@ -26,75 +26,27 @@ func (w world) elsewhere() string {
 // forged is a credential of Jane's Active key with another secret.
 func (w world) forged() string {
 	w.t.Helper()
-	credential, err := apikey.NewCredential(functest.Jane.Locator(), w.Ring(functest.Jane).Active.ID, rand.Reader)
+	return w.credentialOf(functest.Jane.Locator(), w.Ring(functest.Jane).Active.ID)
+}
+
+// credentialOf is a credential that names the key, with a secret of its own.
+func (w world) credentialOf(owner apikey.Locator, id apikey.KeyID) string {
+	w.t.Helper()
+	credential, err := apikey.NewCredential(owner, id, rand.Reader)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return credential.Reveal()
 }
 
-// Every reason, over HTTP and by direct invocation alike: one function decides.
-func TestDecisionIsTheSameOverHTTPAndByDirectInvocation(t *testing.T) {
-	for name, test := range map[string]struct {
-		given    func(world)
-		question func(world) question
-		// reason is told; names is whether key and owner are.
-		reason string
-		names  bool
-	}{
-		"Active":     {nil, func(world) question { return byCredential(functest.SecondCredential) }, "key_active", true},
-		"Phased out": {nil, func(world) question { return byCredential(functest.FirstCredential) }, "key_phased_out", true},
-		"deleted alone": {
-			func(w world) { w.DeleteOne(functest.Jane, w.Ring(functest.Jane).PhasedOut[0].ID) },
-			func(world) question { return byCredential(functest.FirstCredential) }, "key_deleted", true,
-		},
-		"deleted with all": {
-			func(w world) { w.DeleteAll(functest.Jane) },
-			func(world) question { return byCredential(functest.SecondCredential) }, "key_deleted", true,
-		},
-		"deleted, and another made": {
-			func(w world) { w.DeleteAll(functest.Jane); w.Create(functest.Jane) },
-			func(world) question { return byCredential(functest.SecondCredential) }, "key_deleted", true,
-		},
-		"wrong secret": {nil, func(w world) question { return byCredential(w.forged()) }, "key_unknown", false},
-		"mistyped": {
-			nil, func(world) question { return byCredential(strings.ToUpper(functest.SecondCredential)) }, "credential_malformed", false,
-		},
-		"owner's Active key": {nil, func(world) question { return byOwner(functest.Jane) }, "key_active", true},
-		"owner without keys": {
-			func(w world) { w.DeleteAll(functest.Jane) }, func(world) question { return byOwner(functest.Jane) }, "no_active_key", false,
-		},
-		"unknown owner": {
-			nil, func(world) question {
-				return byOwner(apikey.Owner{AccountID: functest.Jane.AccountID, IAMID: "IBMid-2"})
-			}, "no_active_key", false,
-		},
-		"suspended owner": {
-			func(w world) { w.Suspend(functest.Jane) }, func(world) question { return byOwner(functest.Jane) }, "no_active_key", false,
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			if test.given != nil {
-				test.given(w)
-			}
-			q := test.question(w)
-			got := w.asked("JOB_RUNNER_TOKEN", q)
-			if got.Reason != test.reason || got.Allowed != (test.reason == "key_active") {
-				t.Errorf("answered %+v", got)
-			}
-			if got.Allowed != (got.Secret.ARN != "") || got.Allowed != (got.Secret.VersionID != "") {
-				t.Errorf("allowed: %v, secret: %+v", got.Allowed, got.Secret)
-			}
-			if named := got.Key.ID != "" && got.Owner == functest.Jane; named != test.names {
-				t.Errorf("key %+v, owner %+v", got.Key, got.Owner)
-			}
-			direct := w.invoked(q)
-			if diff := cmp.Diff(got, direct); diff != "" {
-				t.Errorf("over HTTP (-) and directly (+): %s", diff)
-			}
-		})
+// anyKeyID is the id of no key.
+func (w world) anyKeyID() apikey.KeyID {
+	w.t.Helper()
+	id, err := apikey.NewUUID(w.Now(), rand.Reader)
+	if err != nil {
+		w.t.Fatal(err)
 	}
+	return id
 }
 
 func TestAllowedDecisionNamesTheVersionOfTheSecret(t *testing.T) {
@@ -182,8 +134,10 @@ func TestDecisionIsLoggedWithoutTheCredential(t *testing.T) {
 	w := newWorld(t)
 	forged := w.forged()
 	for _, credential := range []string{functest.FirstCredential, functest.SecondCredential, forged, functest.SecondCredential[:60]} {
-		// The same text as the job's id, where nobody would expect it.
-		w.ask("JOB_RUNNER_TOKEN", byCredential(credential).with("jobId", functest.SecondCredential))
+		w.ask("JOB_RUNNER_TOKEN", byCredential(credential))
+		// And where nobody would expect it, which is refused.
+		w.ask("JOB_RUNNER_TOKEN", byCredential(credential).with("jobId", functest.SecondCredential)).
+			Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
 		if _, err := w.invoke(byCredential(credential)); err != nil {
 			t.Error(err)
 		}

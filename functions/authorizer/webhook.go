@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/userapikey/service/shared/httpapi"
 	"github.com/userapikey/service/shared/jobauth"
 )
@@ -26,11 +28,11 @@ func (h *Handler) authorizeJob(ctx context.Context, r *httpapi.Request) (httpapi
 
 // authorizeJobs answers whether each of up to a hundred jobs may run.
 func (h *Handler) authorizeJobs(ctx context.Context, r *httpapi.Request) (httpapi.Response, error) {
-	var body batchBody
-	if err := r.Decode(&body); err != nil {
+	var list jsontext.Value
+	if err := httpapi.DecodeMembers(r.Body(), map[string]*jsontext.Value{"requests": &list}); err != nil {
 		return httpapi.Response{}, err
 	}
-	decisions, err := h.decideAll(ctx, body.Requests, callerOf(r))
+	decisions, err := h.decideAll(ctx, list, callerOf(r))
 	return httpapi.Response{Status: http.StatusOK, Body: decisionsBody{decisions}}, err
 }
 

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/google/go-cmp/cmp"
@@ -13,6 +15,7 @@ import (
 	"github.com/userapikey/service/functions/authorizer"
 	"github.com/userapikey/service/functions/functest"
 	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/jobauth"
 )
 
 var authorize = functest.Request{Method: http.MethodPost, Resource: "/v1/job-authorizations", Token: "JOB_RUNNER_TOKEN"}
@@ -38,13 +41,22 @@ func byOwner(owner apikey.Owner) question {
 	}
 }
 
+func bySchedule(ref apikey.ScheduleRef) question {
+	return question{"jobId": "job-1", "jobType": "datastage_flow", "trigger": "scheduled", "scheduleRef": ref.String()}
+}
+
 // decision is an answer; what it leaves out stays empty.
 type decision struct {
 	Allowed bool
-	Reason  string
+	Reason  jobauth.Reason
+	Detail  string
 	Key     struct{ ID, Name string }
 	Owner   apikey.Owner
 	Secret  struct{ ARN, VersionID string }
+	Run     struct {
+		Ref            string
+		LeaseExpiresAt time.Time
+	}
 }
 
 // world is a world with the function in it.
@@ -86,14 +98,8 @@ func (w world) invoke(q question) ([]byte, error) {
 
 func (w world) invoked(q question) decision {
 	w.t.Helper()
-	answer, err := w.invoke(q)
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	var got decision
-	if err := json.Unmarshal(answer, &got); err != nil {
-		w.t.Fatalf("%s: %v", answer, err)
-	}
+	w.decode(&got)(w.invoke(q))
 	return got
 }
 
@@ -108,7 +114,64 @@ func (w world) refusedInvocation(code apikey.Code, answer []byte, err error) (me
 	return refusal.Message
 }
 
-func (w world) encode(q question) string {
+// batch asks about many jobs over HTTP as whoever has the token. A request may be
+// anything.
+func (w world) batch(token string, requests ...any) functest.Answer {
+	w.t.Helper()
+	return w.Send(w.function, functest.Request{
+		Method: http.MethodPost, Resource: "/v1/job-authorizations/batch", Token: token, Body: w.encode(map[string]any{"requests": requests}),
+	})
+}
+
+func (w world) decided(token string, requests ...any) []decision {
+	w.t.Helper()
+	var got struct{ Decisions []decision }
+	w.batch(token, requests...).Must(http.StatusOK).Decode(&got)
+	if len(got.Decisions) != len(requests) {
+		w.t.Fatalf("%d decisions about %d requests", len(got.Decisions), len(requests))
+	}
+	return got.Decisions
+}
+
+// invokedBatch is decided by a direct invocation.
+func (w world) invokedBatch(more question, requests ...any) []decision {
+	w.t.Helper()
+	var got struct{ Decisions []decision }
+	w.decode(&got)(w.invoke(more.with("requests", requests)))
+	if len(got.Decisions) != len(requests) {
+		w.t.Fatalf("%d decisions about %d requests", len(got.Decisions), len(requests))
+	}
+	return got.Decisions
+}
+
+// decode reads the answer to an invocation, which must have one.
+func (w world) decode(target any) func([]byte, error) {
+	return func(answer []byte, err error) {
+		w.t.Helper()
+		if err == nil {
+			err = json.Unmarshal(answer, target)
+		}
+		if err != nil {
+			w.t.Fatalf("%s: %v", answer, err)
+		}
+	}
+}
+
+// sendRun sends a request about a run over HTTP: to renew it, or with DELETE to
+// end it.
+func (w world) sendRun(method, token, ref, body string) functest.Answer {
+	w.t.Helper()
+	resource := "/v1/job-runs/{runRef}"
+	if method == http.MethodPost {
+		resource += "/renewal"
+	}
+	event := functest.Request{Method: method, Resource: resource, Token: token, Body: body}.Event()
+	event.Path = strings.ReplaceAll(resource, "{runRef}", ref)
+	event.PathParameters = map[string]string{"runRef": ref}
+	return w.Deliver(w.function, event)
+}
+
+func (w world) encode(q any) string {
 	w.t.Helper()
 	encoded, err := json.Marshal(q)
 	if err != nil {

@@ -3,8 +3,10 @@ package functest_test
 import (
 	"encoding/json"
 	"flag"
+	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -18,36 +20,42 @@ import (
 
 type object = map[string]any
 
-// loadEvents are the events by name.
+// loadEvents are the events by their path without extension.
 func loadEvents(t *testing.T) map[string]object {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(functest.EventsFolder, "*.json"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no events: %v", err)
-	}
 	all := map[string]object{}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
+	for _, pattern := range []string{"*.json", "*/*.json"} {
+		files, err := fs.Glob(os.DirFS(functest.EventsFolder), pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no events: %v", err)
 		}
-		var event object
-		if err := json.Unmarshal(text, &event); err != nil {
-			t.Fatalf("%s: %v", file, err)
+		for _, file := range files {
+			text, err := os.ReadFile(filepath.Join(functest.EventsFolder, file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var event object
+			if err := json.Unmarshal(text, &event); err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+			all[strings.TrimSuffix(file, ".json")] = event
 		}
-		all[strings.TrimSuffix(filepath.Base(file), ".json")] = event
 	}
 	return all
 }
 
 // The functions' tests answer every event that has a record of its answer, and
-// allow no record without an event.
+// allow no record without an event. A folder of events is a function's.
 func TestEveryEventIsAnsweredByOneFunction(t *testing.T) {
 	if recording := flag.Lookup("update"); recording.Value.String() == "true" {
 		t.Skip("the functions' tests are recording")
 	}
 	for name := range loadEvents(t) {
-		records, err := filepath.Glob(filepath.Join("..", "*", "testdata", name+".golden"))
+		function := "*"
+		if folder := path.Dir(name); folder != "." {
+			function = folder
+		}
+		records, err := filepath.Glob(filepath.Join("..", function, "testdata", path.Base(name)+".golden"))
 		if err != nil || len(records) != 1 {
 			t.Errorf("events/%s.json: its answer is recorded in %v, %v", name, records, err)
 		}
@@ -90,8 +98,8 @@ func TestRequestsHaveEveryFieldThatAPIGatewaySends(t *testing.T) {
 	placeholder := regexp.MustCompile(`^Bearer [A-Z_]+_TOKEN$`)
 	for name, event := range loadEvents(t) {
 		context, ok := event["requestContext"].(object)
-		if !ok {
-			continue // a direct invocation
+		if !ok || event["type"] != nil {
+			continue // a direct invocation, or the question of another API's gateway
 		}
 		t.Run(name, func(t *testing.T) {
 			identity, _ := context["identity"].(object)
@@ -121,5 +129,42 @@ func TestRequestsHaveEveryFieldThatAPIGatewaySends(t *testing.T) {
 				t.Errorf("Authorization is %q", token)
 			}
 		})
+	}
+}
+
+// The fields that gateways send to a Lambda authorizer: REST APIs as TOKEN and
+// REQUEST, HTTP APIs with payload format 1.0 and 2.0.
+var fieldsOfAuthorizerEvent = map[string][]string{
+	"TOKEN": {"authorizationToken", "methodArn", "type"},
+	"REQUEST": {
+		"headers", "httpMethod", "methodArn", "multiValueHeaders", "multiValueQueryStringParameters", "path", "pathParameters",
+		"queryStringParameters", "requestContext", "resource", "stageVariables", "type",
+	},
+	"REQUEST 1.0": {
+		"authorizationToken", "headers", "httpMethod", "identitySource", "methodArn", "path", "pathParameters", "queryStringParameters",
+		"requestContext", "resource", "stageVariables", "type", "version",
+	},
+	"REQUEST 2.0": {
+		"headers", "identitySource", "pathParameters", "rawPath", "rawQueryString", "requestContext", "routeArn", "routeKey", "type", "version",
+	},
+}
+
+func TestQuestionsOfGatewaysHaveEveryFieldThatAPIGatewaySends(t *testing.T) {
+	seen := map[string]bool{}
+	for name, event := range loadEvents(t) {
+		if event["type"] == nil {
+			continue
+		}
+		kind, _ := event["type"].(string)
+		if version, ok := event["version"].(string); ok {
+			kind += " " + version
+		}
+		seen[kind] = true
+		if diff := cmp.Diff(fieldsOfAuthorizerEvent[kind], slices.Sorted(maps.Keys(event))); diff != "" {
+			t.Errorf("events/%s.json: sent by the gateway as %s (-) and in the event (+): %s", name, kind, diff)
+		}
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(fieldsOfAuthorizerEvent)), slices.Sorted(maps.Keys(seen))); diff != "" {
+		t.Errorf("the kinds of questions (-) and those that events/ has (+): %s", diff)
 	}
 }

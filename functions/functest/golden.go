@@ -20,19 +20,19 @@ const EventsFolder = "../../events"
 
 // Case is an event and the state of things in which it comes.
 type Case struct {
-	// Event is the file's name in events/, without its extension.
+	// Event is the file's path in events/, without its extension.
 	Event string
 	Given func(*World)
 }
 
 // Golden has a function answer its events and compares each answer with the
-// one recorded in testdata/<event>.golden; the flag -update records it. Records
+// one recorded in testdata/<name of the event's file>.golden; the flag -update records it. Records
 // of other events are an error, so that none can outlive its case.
 func Golden(t *testing.T, function func(*World) any, cases ...Case) {
 	t.Helper()
 	var records []string
 	for _, c := range cases {
-		record := filepath.Join("testdata", c.Event+".golden")
+		record := filepath.Join("testdata", filepath.Base(c.Event)+".golden")
 		records = append(records, record)
 		t.Run(c.Event, func(t *testing.T) { golden(t, function, c, record) })
 	}

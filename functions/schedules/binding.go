@@ -34,6 +34,9 @@ type binding struct {
 
 // binding checks the form. Errors: invalid_request.
 func (b bindingBody) binding(id string) (binding, error) {
+	if err := apikey.CheckText("scheduleId", id); err != nil {
+		return binding{}, err
+	}
 	if !apikey.IsScheduleID(id) {
 		return binding{}, apikey.Invalid("scheduleId", "must have 1 to 128 letters, digits, dots, underscores and hyphens")
 	}
@@ -96,11 +99,11 @@ func (b bindingBody) checkNotes() error {
 		}
 	}
 	for _, note := range []struct{ field, text string }{{"jobId", b.JobID}, {"description", b.Description}} {
-		switch {
-		case len(note.text) > maxNoteBytes:
+		if len(note.text) > maxNoteBytes {
 			return apikey.Invalid(note.field, fmt.Sprintf("is longer than %d bytes", maxNoteBytes))
-		case !apikey.Printable(note.text):
-			return apikey.Invalid(note.field, "contains a character that cannot be printed")
+		}
+		if err := apikey.CheckText(note.field, note.text); err != nil {
+			return err
 		}
 	}
 	return nil

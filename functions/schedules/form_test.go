@@ -72,6 +72,9 @@ func TestMalformedBindingIsRefusedNamingTheField(t *testing.T) {
 		"an invisible description":       {`{"description":"\u202Etxt.exe"}`, "description"},
 		"a lone surrogate":               {`{"description":"\ud800"}`, "description"},
 		"a list as description":          {`{"description":["x"]}`, "description"},
+		"a credential as jobId":          {`{"jobId":"` + functest.SecondCredential + `"}`, "jobId"},
+		"a credential as service":        {`{"jobType":"runtime_service","service":"` + functest.SecondCredential + `"}`, "service"},
+		"a credential in a description":  {`{"description":"with key ` + functest.SecondCredential + `!"}`, "description"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			world{w.World, t}.invalid(bind("nightly", test.body), test.field)
@@ -115,6 +118,7 @@ func TestScheduleIDIsOneTo128OfItsCharacters(t *testing.T) {
 		"", " ", "a b", "a ", "a/b", "/", "../ring", "a%2Fb", "%2e%2e", "a%", "a+b", "a#b", "a?b", "a~b", "a*", "a,b", "a:b", "a@b",
 		"a\\b", `a"b`, "a\nb", "a\x00", "a\x7f", "\xff", "ä", "ａ", "а", "a\u200b", "١", "\U0001f511", "{scheduleId}", "SCHEDULE#a",
 		strings.Repeat("x", 129), strings.Repeat("x", 100_000), functest.SecondCredential[:50] + "…",
+		functest.SecondCredential, functest.SecondCredential[:97], "x-" + functest.SecondCredential,
 	} {
 		w.invalid(bind(id, following), "scheduleId")
 		for _, request := range []functest.Request{read(id), unbind(id)} {

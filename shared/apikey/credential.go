@@ -21,10 +21,12 @@ import (
 // A typo is refused without any I/O, the text tells which ring to read, and one
 // regular expression, [CredentialPattern], finds leaked credentials.
 const (
-	credentialPrefix = "cpdk_"
-	checksumWidth    = 6
-	secretStart      = len(credentialPrefix) + block62Width + 1
-	checksumStart    = secretStart + block62Width
+	// CredentialPrefix is how every credential begins.
+	CredentialPrefix = "cpdk_"
+
+	checksumWidth = 6
+	secretStart   = len(CredentialPrefix) + block62Width + 1
+	checksumStart = secretStart + block62Width
 
 	// CredentialLength is the length of every credential, in bytes.
 	CredentialLength = checksumStart + checksumWidth
@@ -33,15 +35,32 @@ const (
 	CredentialPattern = `cpdk_[0-9A-Za-z]{43}_[0-9A-Za-z]{49}`
 )
 
+// HoldsCredential tells whether a text has something in it that begins like a
+// credential. Such a text must not be kept.
+func HoldsCredential(text string) bool { return strings.Contains(text, CredentialPrefix) }
+
+// CheckText tells what is wrong with a text that a client wants kept: it must be
+// printable and hold no credential, whose only places are Secrets Manager and the
+// answer that makes it. Errors: invalid_request.
+func CheckText(field, text string) error {
+	switch {
+	case HoldsCredential(text):
+		return Invalid(field, "holds what looks like an API key ("+CredentialPrefix+"…), which must not be stored")
+	case !Printable(text):
+		return Invalid(field, "contains a character that cannot be printed")
+	}
+	return nil
+}
+
 const redacted = "[credential redacted]"
 
 // leaked matches more than CredentialPattern: a credential that was cut off or
 // lost a character tells its secret all the same.
-var leaked = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(credentialPrefix + "[0-9A-Za-z_]+") })
+var leaked = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(CredentialPrefix + "[0-9A-Za-z_]+") })
 
 // Redact replaces every credential in a text that somebody else wrote.
 func Redact(text string) string {
-	if !strings.Contains(text, credentialPrefix) {
+	if !strings.Contains(text, CredentialPrefix) {
 		return text
 	}
 	return leaked().ReplaceAllLiteralString(text, redacted)
@@ -50,7 +69,7 @@ func Redact(text string) string {
 // RedactBytes is Redact for bytes. It returns text itself when there is nothing
 // to replace, which is the case with nearly every log line.
 func RedactBytes(text []byte) []byte {
-	if !bytes.Contains(text, []byte(credentialPrefix)) {
+	if !bytes.Contains(text, []byte(CredentialPrefix)) {
 		return text
 	}
 	return leaked().ReplaceAllLiteral(text, []byte(redacted))
@@ -95,13 +114,13 @@ var ErrCredentialMalformed = errors.New("not a credential: mistyped or cut off")
 
 // ParseCredential accepts exactly the texts that Reveal returns.
 func ParseCredential(text string) (Credential, error) {
-	if len(text) != CredentialLength || text[:len(credentialPrefix)] != credentialPrefix || text[secretStart-1] != '_' {
+	if len(text) != CredentialLength || text[:len(CredentialPrefix)] != CredentialPrefix || text[secretStart-1] != '_' {
 		return Credential{}, ErrCredentialMalformed
 	}
 	if text[checksumStart:] != checksum(text[:checksumStart]) {
 		return Credential{}, ErrCredentialMalformed
 	}
-	address, ok := decodeBlock62(text[len(credentialPrefix) : secretStart-1])
+	address, ok := decodeBlock62(text[len(CredentialPrefix) : secretStart-1])
 	if !ok {
 		return Credential{}, ErrCredentialMalformed
 	}
@@ -127,7 +146,7 @@ func (c Credential) Reveal() string {
 	copy(address[16:], c.parts.keyID[:])
 	var block [block62Width]byte
 	text := make([]byte, 0, CredentialLength)
-	text = append(text, credentialPrefix...)
+	text = append(text, CredentialPrefix...)
 	encodeBlock62(&block, address)
 	text = append(text, block[:]...)
 	text = append(text, '_')

@@ -162,7 +162,7 @@ func Invalid(field, detail string) *Error {
 func Unavailable(what string, cause error) *Error {
 	return &Error{
 		Code:       CodeUnavailable,
-		Detail:     what + " cannot be reached at the moment. Try again; with the same Idempotency-Key nothing happens twice.",
+		Detail:     what + " cannot be reached at the moment. Try again; a change with the same Idempotency-Key is made once.",
 		RetryAfter: 2 * time.Second,
 		Cause:      cause,
 	}

@@ -1,9 +1,11 @@
 package httpapi
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"mime"
 	"strconv"
 	"strings"
@@ -162,9 +164,13 @@ func onlyValue(name string, values []string) (string, error) {
 	return values[0], nil
 }
 
-func (r *Request) headerValues(name string) []string {
+func (r *Request) headerValues(name string) []string { return HeaderValues(&r.event, name) }
+
+// HeaderValues are the values of a header in an event, whatever the case of its
+// name.
+func HeaderValues(event *events.APIGatewayProxyRequest, name string) []string {
 	var values []string
-	for key, value := range r.event.MultiValueHeaders {
+	for key, value := range event.MultiValueHeaders {
 		if strings.EqualFold(key, name) {
 			values = append(values, value...)
 		}
@@ -172,7 +178,7 @@ func (r *Request) headerValues(name string) []string {
 	if len(values) > 0 {
 		return values
 	}
-	for key, value := range r.event.Headers {
+	for key, value := range event.Headers {
 		if strings.EqualFold(key, name) {
 			values = append(values, value)
 		}
@@ -233,6 +239,9 @@ func (r *Request) DecodeOptional(target any) error {
 	return r.Decode(target)
 }
 
+// Body is the body as it came; nil when there is none.
+func (r *Request) Body() []byte { return r.body }
+
 // Decode reads the body, one JSON object, into target. Unknown, repeated and
 // differently cased names, wrong types, invalid UTF-8 and trailing data are
 // errors: invalid_request naming the field.
@@ -243,7 +252,51 @@ func DecodeJSON(body []byte, target any) error {
 	if kind := jsontext.Value(body).Kind(); kind != '{' {
 		return apikey.Invalid("body", "must be a JSON object")
 	}
-	err := json.Unmarshal(body, target, json.RejectUnknownMembers(true))
+	return invalid(json.Unmarshal(body, target, json.RejectUnknownMembers(true)))
+}
+
+// DecodeMembers reads the members of a JSON object as they are, each into its
+// place. Unknown and repeated names, and what is no JSON, are errors as Decode's
+// are; what is within a member is for who decodes that, and so is whether it has
+// a name twice or invalid UTF-8: of a list of requests only one may have. What
+// came before an error is in its place.
+func DecodeMembers(body []byte, places map[string]*jsontext.Value) error {
+	decoder := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if decoder.PeekKind() != '{' {
+		return apikey.Invalid("body", "must be a JSON object")
+	}
+	if _, err := decoder.ReadToken(); err != nil {
+		return invalid(err)
+	}
+	for decoder.PeekKind() == '"' {
+		name, err := decoder.ReadToken()
+		if err != nil {
+			return invalid(err)
+		}
+		place, known := places[name.String()]
+		switch {
+		case !known:
+			return apikey.Invalid(name.String(), "is no field of this request")
+		case *place != nil:
+			return apikey.Invalid(name.String(), "is given twice")
+		}
+		value, err := decoder.ReadValue()
+		if err != nil {
+			return invalid(err)
+		}
+		*place = value.Clone()
+	}
+	if _, err := decoder.ReadToken(); err != nil {
+		return invalid(err)
+	}
+	if _, err := decoder.ReadToken(); !errors.Is(err, io.EOF) {
+		return apikey.Invalid("body", "is not valid JSON")
+	}
+	return nil
+}
+
+// invalid is what decoding came to, as invalid_request naming the field.
+func invalid(err error) error {
 	if err == nil {
 		return nil
 	}

@@ -34,14 +34,6 @@ const (
 	ScheduleKeyDeleted Reason = "schedule_key_deleted"
 )
 
-// The reasons of a batch for which one of its requests has no decision.
-const (
-	// InvalidRequest: the form of the request is wrong.
-	InvalidRequest Reason = "invalid_request"
-	// Unavailable: what the decision needs cannot be reached at the moment.
-	Unavailable Reason = "unavailable"
-)
-
 // Reasons lists every reason of a decision, for tables that must be complete.
 var Reasons = []Reason{
 	KeyActive, CredentialMalformed, KeyUnknown, KeyPhasedOut, KeyDeleted, NoActiveKey,

@@ -281,8 +281,7 @@ func TestListsNameEveryValue(t *testing.T) {
 		file, typeName string
 		listed         []string
 	}{
-		// With those of a batch, for which a request has no decision.
-		{"decision.go", "Reason", texts(append(slices.Clone(jobauth.Reasons), jobauth.InvalidRequest, jobauth.Unavailable))},
+		{"decision.go", "Reason", texts(jobauth.Reasons)},
 		{"request.go", "JobType", texts(jobauth.JobTypes)},
 		{"request.go", "Trigger", texts(jobauth.Triggers)},
 	} {

@@ -178,10 +178,8 @@ func checkText(field, text string, maxLength int) error {
 		return apikey.Invalid(field, "is missing or empty")
 	case utf8.RuneCountInString(text) > maxLength:
 		return apikey.Invalid(field, fmt.Sprintf("is longer than %d characters", maxLength))
-	case !apikey.Printable(text):
-		return apikey.Invalid(field, "contains a character that cannot be printed")
 	}
-	return nil
+	return apikey.CheckText(field, text)
 }
 
 func list[T ~string](values []T) string {

@@ -16,6 +16,7 @@ func TestAWrongFieldIsNamed(t *testing.T) {
 	texts := map[string]string{
 		"missing": "", "line break": "a\nb", "NUL": "a\x00", "delete": "a\x7f", "invalid UTF-8": "a\xff",
 		"zero width space": "a\u200bb", "text turned round": "a\u202eb", "unbreakable blank": "a\u00a0b",
+		"credential": "run of " + credential(t, 1, 1).Reveal(), "credential cut off": credential(t, 1, 1).Reveal()[:60],
 	}
 	for _, field := range []struct {
 		name      string

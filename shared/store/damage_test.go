@@ -41,10 +41,6 @@ func TestADamagedScheduleIsNoSchedule(t *testing.T) {
 			s.changes(1)
 			s.bindMany(1)
 			s.spoil("SCHEDULE#s000", spoil)
-			one, err := s.store.Schedule(t.Context(), s.owner.Locator(), "s000")
-			if wantDefect(t, "one", err); one != nil {
-				t.Errorf("read as %+v", one)
-			}
 			page, more, err := s.store.Schedules(t.Context(), s.owner.Locator(), "", 10)
 			if wantDefect(t, "a page", err); len(page) != 0 || more {
 				t.Errorf("listed as %+v, more: %v", page, more)

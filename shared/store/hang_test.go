@@ -29,10 +29,6 @@ var readsAndWrites = map[string]anyOperation{
 		}
 		return errs[0]
 	},
-	"a schedule": func(ctx context.Context, s *scene) error {
-		_, err := s.store.Schedule(ctx, s.owner.Locator(), "s000")
-		return err
-	},
 	"a page of schedules": func(ctx context.Context, s *scene) error {
 		_, _, err := s.store.Schedules(ctx, s.owner.Locator(), "", 10)
 		return err

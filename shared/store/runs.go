@@ -13,9 +13,13 @@ import (
 	"github.com/userapikey/service/shared/jobauth"
 )
 
-// maxRunsPerQuery is how many runs are read at a time; an owner may have any
-// number.
-const maxRunsPerQuery = 500
+// An owner may have any number of runs. So many are read at a time, and so many
+// to tell what a change hits: that must not keep anyone from deleting a key that
+// leaked.
+const (
+	maxRunsPerQuery = 500
+	maxRunsRead     = 10_000
+)
 
 // onRecord is jobauth.Run.IsOnRecord as a condition. It goes by the lease, to the
 // millisecond: the table's time to live knows seconds only.
@@ -233,9 +237,10 @@ func (s *Store) EndRun(ctx context.Context, ref apikey.RunRef, accountID string)
 }
 
 // Running reads an owner's running operations, in no particular order: those
-// whose lease has not run out. Errors: unavailable.
+// whose lease has not run out. While more than 10,000 runs are on record, only so
+// many are looked at. Errors: unavailable.
 func (s *Store) Running(ctx context.Context, locator apikey.Locator, each func(jobauth.Run)) error {
-	now := s.now()
+	now, read := s.now(), 0
 	return s.query(ctx, locator, runPrefix, runPrefix+"~", maxRunsPerQuery, func(attributes item) (bool, error) {
 		run, err := runOf(attributes, locator)
 		if err != nil {
@@ -244,7 +249,8 @@ func (s *Store) Running(ctx context.Context, locator apikey.Locator, each func(j
 		if run.IsRunning(now) {
 			each(run)
 		}
-		return true, nil
+		read++
+		return read < maxRunsRead, nil
 	})
 }
 

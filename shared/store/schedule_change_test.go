@@ -15,8 +15,8 @@ import (
 	"github.com/userapikey/service/shared/store"
 )
 
-// bind has a schedule follow the Active key, and tells how it was bound before.
-func (s *scene) bind(id string, idempotency store.Idempotency) (before *apikey.Schedule, result store.Result, err error) {
+// bindAgain has a schedule follow the Active key, and tells how it was bound before.
+func (s *scene) bindAgain(id string, idempotency store.Idempotency) (before *apikey.Schedule, result store.Result, err error) {
 	result, err = s.store.UpdateSchedule(s.t.Context(), s.owner, id, idempotency,
 		func(ring apikey.Ring, bound *apikey.Schedule) (apikey.Ring, *apikey.Event, error) {
 			before = bound
@@ -33,13 +33,13 @@ func TestRingAndScheduleOfAChangeAreReadInOneCall(t *testing.T) {
 	for name, idempotency := range map[string]store.Idempotency{
 		"without a key": {}, "with a key": {Key: "key-1", Operation: "bind"},
 	} {
-		if before, result, err := s.bind(name, idempotency); err != nil || before != nil || result.Event == nil {
+		if before, result, err := s.bindAgain(name, idempotency); err != nil || before != nil || result.Event == nil {
 			t.Fatalf("%s: bound as %+v before, %+v, %v", name, before, result.Event, err)
 		}
 		if diff := cmp.Diff([]string{"TransactGetItems", "TransactWriteItems"}, s.engine.Transport.TakeCalls()); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
-		before, result, err := s.bind(name, store.Idempotency{})
+		before, result, err := s.bindAgain(name, store.Idempotency{})
 		if err != nil || before == nil || before.ID != name || before.Revision != result.Ring.Revision || result.Event != nil {
 			t.Errorf("%s: bound as %+v before, %+v, %v", name, before, result.Event, err)
 		}
@@ -55,15 +55,15 @@ func TestRingAndScheduleOfAChangeAreReadInOneCall(t *testing.T) {
 func TestChangeOfAScheduleIsMadeOnceUnderOneKey(t *testing.T) {
 	s := newScene(t)
 	once := store.Idempotency{Key: "key-1", Operation: "bind"}
-	_, first, err := s.bind("nightly", once)
+	_, first, err := s.bindAgain("nightly", once)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, again, err := s.bind("nightly", once)
+	_, again, err := s.bindAgain("nightly", once)
 	if err != nil || !again.Replayed || again.Event.ID != first.Event.ID {
 		t.Errorf("again: %+v, %v", again, err)
 	}
-	if _, _, err := s.bind("nightly", store.Idempotency{Key: "key-1", Operation: "unbind"}); apikey.CodeOf(err) != apikey.CodeIdempotencyKeyReused {
+	if _, _, err := s.bindAgain("nightly", store.Idempotency{Key: "key-1", Operation: "unbind"}); apikey.CodeOf(err) != apikey.CodeIdempotencyKeyReused {
 		t.Errorf("for something else: %v", err)
 	}
 }
@@ -72,11 +72,11 @@ func TestReadOfAScheduleThatConflictsIsMadeAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
 		s.engine.Transport.SetFault(awstest.On("TransactGetItems", awstest.Once(cancelTransaction("TransactionConflict"))))
-		if _, _, err := s.bind("nightly", store.Idempotency{}); err != nil || s.revision() != 1 {
+		if _, _, err := s.bindAgain("nightly", store.Idempotency{}); err != nil || s.revision() != 1 {
 			t.Errorf("bound: %v", err)
 		}
 		s.engine.Transport.SetFault(awstest.On("TransactGetItems", awstest.Reset))
-		if _, _, err := s.bind("hourly", store.Idempotency{}); apikey.CodeOf(err) != apikey.CodeUnavailable || s.revision() != 1 {
+		if _, _, err := s.bindAgain("hourly", store.Idempotency{}); apikey.CodeOf(err) != apikey.CodeUnavailable || s.revision() != 1 {
 			t.Errorf("bound: %v", err)
 		}
 	})
@@ -86,7 +86,7 @@ func TestReadOfAScheduleThatConflictsIsMadeAgain(t *testing.T) {
 // for none.
 func TestScheduleThatIsAnotherIsADefect(t *testing.T) {
 	s := newScene(t)
-	if _, _, err := s.bind("nightly", store.Idempotency{}); err != nil {
+	if _, _, err := s.bindAgain("nightly", store.Idempotency{}); err != nil {
 		t.Fatal(err)
 	}
 	s.engine.Transport.SetFault(awstest.On("TransactGetItems", func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
@@ -98,7 +98,7 @@ func TestScheduleThatIsAnotherIsADefect(t *testing.T) {
 		response.Body = io.NopCloser(strings.NewReader(strings.Replace(string(body), `"nightly"`, `"hourly"`, 1)))
 		return response, err
 	}))
-	if before, _, err := s.bind("nightly", store.Idempotency{}); apikey.CodeOf(err) != apikey.CodeInternal {
+	if before, _, err := s.bindAgain("nightly", store.Idempotency{}); apikey.CodeOf(err) != apikey.CodeInternal {
 		t.Errorf("bound as %+v before, %v", before, err)
 	}
 }

@@ -19,23 +19,6 @@ const MaxSchedulesPerChange = 97
 
 func scheduleKey(l apikey.Locator, id string) item { return itemKey(l, schedulePrefix+id) }
 
-// Schedule reads an owner's schedule as it is now; nil when there is none.
-// Errors: unavailable.
-func (s *Store) Schedule(ctx context.Context, locator apikey.Locator, id string) (*apikey.Schedule, error) {
-	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName:      &s.table,
-		Key:            scheduleKey(locator, id),
-		ConsistentRead: aws.Bool(true),
-	})
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	if out.Item == nil {
-		return nil, nil //nolint:nilnil // no schedule is no error
-	}
-	return scheduleOf(out.Item, locator)
-}
-
 // Schedules reads an owner's schedules in the order of their ids, as they are
 // now: at most limit of those after the id. more tells whether there are others.
 // Errors: unavailable.

@@ -11,14 +11,20 @@ import (
 	"github.com/userapikey/service/shared/apikey"
 )
 
-// UsePrecision is how exactly the last use of a key is known.
+// UsePrecision is how exactly the last use of a key is known: of each such period
+// of the clock (see UsePeriod) the first use is noted. What is on record and the
+// last use are then of one period, however many instances use the key. Counting
+// the time from what is on record would not do: an instance does not know it.
 const UsePrecision = 5 * time.Minute
+
+// UsePeriod is the beginning of the period that an instant belongs to.
+func UsePeriod(t time.Time) time.Time { return t.Truncate(UsePrecision) }
 
 func useKey(l apikey.Locator) item { return itemKey(l, useSK) }
 
-// Use notes that a key of the ring was used, unless that is known to within
-// UsePrecision, and forgets the uses of keys that were deleted. It is one
-// conditional write. Errors: unavailable.
+// Use notes that a key of the ring was used, unless a use in this period is known
+// already, and forgets the uses of keys that were deleted. It is one conditional
+// write. Errors: unavailable.
 func (s *Store) Use(ctx context.Context, ring apikey.Ring, id apikey.KeyID) error {
 	now := s.now()
 	names := map[string]string{"#key": id.String()}
@@ -36,9 +42,9 @@ func (s *Store) Use(ctx context.Context, ring apikey.Ring, id apikey.KeyID) erro
 		TableName:                 &s.table,
 		Key:                       useKey(ring.Owner.Locator()),
 		UpdateExpression:          &expression,
-		ConditionExpression:       aws.String("attribute_not_exists(#key) OR #key <= :known"),
+		ConditionExpression:       aws.String("attribute_not_exists(#key) OR #key <= :before"),
 		ExpressionAttributeNames:  names,
-		ExpressionAttributeValues: item{":now": milliseconds(now), ":known": milliseconds(now.Add(-UsePrecision))},
+		ExpressionAttributeValues: item{":now": milliseconds(now), ":before": milliseconds(UsePeriod(now).Add(-time.Millisecond))},
 	})
 	if err != nil && !isConditionNotMet(err) {
 		return unavailable(err)

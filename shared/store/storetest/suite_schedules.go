@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/jobauth"
 	"github.com/userapikey/service/shared/store"
 )
 
@@ -67,11 +68,11 @@ func (h *harness) bindAll(schedules ...apikey.Schedule) {
 
 func (h *harness) schedule(id string) *apikey.Schedule {
 	h.t.Helper()
-	schedule, err := h.store.Schedule(h.t.Context(), h.owner.Locator(), id)
+	facts, err := h.store.Fact(h.t.Context(), jobauth.Needs{Ring: h.owner.Locator(), ScheduleID: id})
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return schedule
+	return facts.Schedule
 }
 
 // schedules reads all pages.
