@@ -25,6 +25,7 @@ import (
 	"github.com/userapikey/service/functions/rotate"
 	"github.com/userapikey/service/functions/schedules"
 	"github.com/userapikey/service/functions/view"
+	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/lifecycle"
 	"github.com/userapikey/service/shared/store"
 	"github.com/userapikey/service/shared/store/storetest"
@@ -72,10 +73,10 @@ func (w *world) start() {
 	keys := &lifecycle.Service{Rings: w.rings, Vault: w.vault, Now: w.clock, Random: w, Log: log}
 	jobs := authorizer.New(verifier, w.rings, w.clock, log)
 	w.functions = map[string]handler{
-		"ViewFunction":       view.New(verifier, w.rings, log).Handle,
+		"ViewFunction":       view.New(verifier, w.rings, apikey.RotationPolicy{}, w.clock, log).Handle,
 		"CreateFunction":     create.New(verifier, keys, log).Handle,
-		"RotateFunction":     rotate.New(verifier, keys, log).Handle,
-		"DeleteFunction":     delete.New(verifier, keys, log).Handle,
+		"RotateFunction":     rotate.New(verifier, keys, apikey.RotationPolicy{}, log).Handle,
+		"DeleteFunction":     delete.New(verifier, keys, apikey.RotationPolicy{}, log).Handle,
 		"SchedulesFunction":  schedules.New(verifier, w.rings, w.clock, log).Handle,
 		"AuthorizerFunction": behindGateway(jobs),
 	}

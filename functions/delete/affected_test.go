@@ -197,7 +197,7 @@ func TestDeletionOfAllDeliveredTwiceDeletesNoKeyMadeSince(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, _, _ := busyWorld(t)
-			event, function := request.Event(), delete.New(w.World, w.Keys, w.Log).Handle
+			event, function := request.Event(), delete.New(w.World, w.Keys, w.Deployment, w.Log).Handle
 			var first, again struct {
 				Deleted  []functest.Key
 				Revision int64

@@ -35,7 +35,7 @@ func newWorld(t *testing.T) world {
 }
 
 func (w world) send(r functest.Request) functest.Answer {
-	return w.Send(delete.New(w.World, w.Keys, w.Log).Handle, r)
+	return w.Send(delete.New(w.World, w.Keys, w.Deployment, w.Log).Handle, r)
 }
 
 type deleted struct {
@@ -174,7 +174,7 @@ func TestDeletionWithAQueryIsRefused(t *testing.T) {
 	event := deleteAll.Event()
 	event.QueryStringParameters = map[string]string{"keyId": "x"}
 	event.MultiValueQueryStringParameters = map[string][]string{"keyId": {"x"}}
-	w.Deliver(delete.New(w.World, w.Keys, w.Log).Handle, event).Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
+	w.Deliver(delete.New(w.World, w.Keys, w.Deployment, w.Log).Handle, event).Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
 	w.wantUnchanged()
 }
 
@@ -183,7 +183,7 @@ func TestDeleteOneWithoutIDDeletesNothing(t *testing.T) {
 	w := newWorld(t)
 	event := deleteOne("").Event()
 	event.PathParameters = nil
-	w.Deliver(delete.New(w.World, w.Keys, w.Log).Handle, event).Refused(http.StatusNotFound, apikey.CodeKeyNotFound)
+	w.Deliver(delete.New(w.World, w.Keys, w.Deployment, w.Log).Handle, event).Refused(http.StatusNotFound, apikey.CodeKeyNotFound)
 	w.wantUnchanged()
 }
 

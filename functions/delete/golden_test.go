@@ -9,7 +9,7 @@ import (
 
 func TestEventsAreAnsweredAsRecorded(t *testing.T) {
 	functest.Golden(t,
-		func(w *functest.World) any { return delete.New(w, w.Keys, w.Log).Handle },
+		func(w *functest.World) any { return delete.New(w, w.Keys, w.Deployment, w.Log).Handle },
 		functest.Case{Event: "delete-one", Given: (*functest.World).JaneHasRotated},
 		functest.Case{Event: "delete-all", Given: (*functest.World).JaneHasRotated},
 	)

@@ -37,6 +37,8 @@ type World struct {
 	Secrets *vaulttest.Engine
 	// Log is the functions' logger; what it wrote is in Logged.
 	Log *slog.Logger
+	// Deployment is the policy of owners who have none of their own.
+	Deployment apikey.RotationPolicy
 
 	t       testing.TB
 	sent    int

@@ -135,7 +135,7 @@ func TestReplayTellsWhatTheRotationStopped(t *testing.T) {
 				stopped = append(stopped, ids[i]+" key_phased_out")
 			}
 			w.BindMany(functest.Jane, ids, w.active())
-			event, function := request.Event(), rotate.New(w.World, w.Keys, w.Log).Handle
+			event, function := request.Event(), rotate.New(w.World, w.Keys, w.Deployment, w.Log).Handle
 			first := w.Deliver(function, event)
 			w.wantAffected(first, stopped[:100]...)
 			w.Bind(functest.Jane, "nightly-000", w.active())

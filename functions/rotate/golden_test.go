@@ -9,7 +9,7 @@ import (
 
 func TestEventsAreAnsweredAsRecorded(t *testing.T) {
 	functest.Golden(t,
-		func(w *functest.World) any { return rotate.New(w, w.Keys, w.Log).Handle },
+		func(w *functest.World) any { return rotate.New(w, w.Keys, w.Deployment, w.Log).Handle },
 		functest.Case{Event: "rotate", Given: (*functest.World).JaneHasAKey},
 	)
 }

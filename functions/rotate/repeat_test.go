@@ -124,7 +124,7 @@ func TestEventDeliveredTwiceRotatesOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			event, function := request.Event(), rotate.New(w.World, w.Keys, w.Log).Handle
+			event, function := request.Event(), rotate.New(w.World, w.Keys, w.Deployment, w.Log).Handle
 			first, again := w.Deliver(function, event).Must(http.StatusCreated), w.Deliver(function, event)
 			if first.Body != again.Body {
 				t.Errorf("answered %s and then %s", first.Body, again.Body)

@@ -33,7 +33,7 @@ func newWorld(t *testing.T) world {
 }
 
 func (w world) send(r functest.Request) functest.Answer {
-	return w.Send(rotate.New(w.World, w.Keys, w.Log).Handle, r)
+	return w.Send(rotate.New(w.World, w.Keys, w.Deployment, w.Log).Handle, r)
 }
 
 type rotated struct {

@@ -50,6 +50,8 @@ type Backend struct {
 	// Getenv tells where they are and whose credentials to use.
 	Getenv                  func(string) string
 	TableName, SecretPrefix string
+	// Deployment is the policy of owners who have none of their own.
+	Deployment apikey.RotationPolicy
 	// Timeout is the functions'; where time is real, a shorter one saves waiting.
 	Timeout time.Duration
 }
@@ -89,30 +91,36 @@ func (b Backend) Start() *Process {
 		Random: rand.Reader,
 		Log:    log,
 	}
-	viewKeys := view.New(callers{}, p.Keys.Rings, log).Handle
+	viewKeys := view.New(callers{}, p.Keys.Rings, b.Deployment, time.Now, log).Handle
 	createKey := create.New(callers{}, p.Keys, log).Handle
-	rotateKey := rotate.New(callers{}, p.Keys, log).Handle
-	deleteKeys := delete.New(callers{}, p.Keys, log).Handle
+	rotateKey := rotate.New(callers{}, p.Keys, b.Deployment, log).Handle
+	deleteKeys := delete.New(callers{}, p.Keys, b.Deployment, log).Handle
 	authorizeJob := authorizer.New(callers{}, p.Keys.Rings, time.Now, log)
 	bindSchedules := schedules.New(callers{}, p.Keys.Rings, time.Now, log).Handle
 	p.functions = map[string]any{
-		"GET /v1/user-api-keys":                viewKeys,
-		"GET /v1/user-api-keys/{keyId}/impact": viewKeys,
-		"GET /v1/user-api-keys/history":        viewKeys,
-		"POST /v1/user-api-keys":               createKey,
-		"POST /v1/user-api-keys/rotation":      rotateKey,
-		"DELETE /v1/user-api-keys":             deleteKeys,
-		"DELETE /v1/user-api-keys/{keyId}":     deleteKeys,
-		"GET /v1/schedules":                    bindSchedules,
-		"GET /v1/schedules/{scheduleId}":       bindSchedules,
-		"PUT /v1/schedules/{scheduleId}":       bindSchedules,
-		"DELETE /v1/schedules/{scheduleId}":    bindSchedules,
-		"POST /v1/schedule-rebindings":         bindSchedules,
-		"POST /v1/job-authorizations":          authorizeJob,
-		"POST /v1/job-authorizations/batch":    authorizeJob,
-		"POST /v1/job-runs/{runRef}/renewal":   authorizeJob,
-		"DELETE /v1/job-runs/{runRef}":         authorizeJob,
-		directInvocation:                       authorizeJob,
+		"GET /v1/user-api-keys":                                viewKeys,
+		"GET /v1/account/user-api-keys":                        viewKeys,
+		"GET /v1/account/user-api-keys/{iamId}/history":        viewKeys,
+		"DELETE /v1/account/user-api-keys/{iamId}":             deleteKeys,
+		"POST /v1/account/user-api-keys/{iamId}/reinstatement": deleteKeys,
+		"GET /v1/rotation-policy":                              rotateKey,
+		"PUT /v1/rotation-policy":                              rotateKey,
+		"GET /v1/user-api-keys/{keyId}/impact":                 viewKeys,
+		"GET /v1/user-api-keys/history":                        viewKeys,
+		"POST /v1/user-api-keys":                               createKey,
+		"POST /v1/user-api-keys/rotation":                      rotateKey,
+		"DELETE /v1/user-api-keys":                             deleteKeys,
+		"DELETE /v1/user-api-keys/{keyId}":                     deleteKeys,
+		"GET /v1/schedules":                                    bindSchedules,
+		"GET /v1/schedules/{scheduleId}":                       bindSchedules,
+		"PUT /v1/schedules/{scheduleId}":                       bindSchedules,
+		"DELETE /v1/schedules/{scheduleId}":                    bindSchedules,
+		"POST /v1/schedule-rebindings":                         bindSchedules,
+		"POST /v1/job-authorizations":                          authorizeJob,
+		"POST /v1/job-authorizations/batch":                    authorizeJob,
+		"POST /v1/job-runs/{runRef}/renewal":                   authorizeJob,
+		"DELETE /v1/job-runs/{runRef}":                         authorizeJob,
+		directInvocation:                                       authorizeJob,
 	}
 	p.gateway = p.Gateway()
 	return p

@@ -9,7 +9,7 @@ import (
 
 func TestEventsAreAnsweredAsRecorded(t *testing.T) {
 	functest.Golden(t,
-		func(w *functest.World) any { return view.New(w, w.Keys.Rings, w.Log).Handle },
+		func(w *functest.World) any { return view.New(w, w.Keys.Rings, w.Deployment, w.Now, w.Log).Handle },
 		functest.Case{Event: "view", Given: (*functest.World).JaneHasRotated},
 		functest.Case{Event: "history", Given: (*functest.World).JaneHasRotated},
 		functest.Case{Event: "impact", Given: (*functest.World).JaneHasSchedules},

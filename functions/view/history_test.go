@@ -50,7 +50,7 @@ func (w world) historyOf(r functest.Request, query url.Values) functest.Answer {
 	for name, values := range query {
 		event.QueryStringParameters[name] = values[len(values)-1]
 	}
-	return w.Deliver(view.New(w.World, w.Keys.Rings, w.Log).Handle, event)
+	return w.Deliver(view.New(w.World, w.Keys.Rings, w.Deployment, w.Now, w.Log).Handle, event)
 }
 
 func (w world) history(t *testing.T, query url.Values) history {

@@ -27,7 +27,7 @@ type world struct {
 func newWorld(t *testing.T) world { return world{functest.New(t)} }
 
 func (w world) send(r functest.Request) functest.Answer {
-	return w.Send(view.New(w.World, w.Keys.Rings, w.Log).Handle, r)
+	return w.Send(view.New(w.World, w.Keys.Rings, w.Deployment, w.Now, w.Log).Handle, r)
 }
 
 func TestUserWithoutKeysIsShownThatThereAreNone(t *testing.T) {

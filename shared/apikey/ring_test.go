@@ -129,10 +129,10 @@ func TestMayCreateAndMayRotateSayWhatCreateAndRotateDo(t *testing.T) {
 		ring := ringOf(t, keys)
 		_, _, createErr := create.do(ring)
 		_, _, rotateErr := rotate.do(ring)
-		if got, want := apikey.CodeOf(ring.MayCreate(later)), apikey.CodeOf(createErr); got != want {
+		if got, want := apikey.CodeOf(ring.MayCreate(at(later))), apikey.CodeOf(createErr); got != want {
 			t.Errorf("with %d keys: may create says %q, create %q", keys, got, want)
 		}
-		if got, want := apikey.CodeOf(ring.MayRotate(later)), apikey.CodeOf(rotateErr); got != want {
+		if got, want := apikey.CodeOf(ring.MayRotate(at(later))), apikey.CodeOf(rotateErr); got != want {
 			t.Errorf("with %d keys: may rotate says %q, rotate %q", keys, got, want)
 		}
 	}
