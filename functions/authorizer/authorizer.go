@@ -34,7 +34,9 @@ type Handler struct {
 // New serves the routes of job authorizations and runs, direct invocations and
 // the events of Lambda authorizers.
 func New(authenticator httpapi.Authenticator, rings *store.Store, now func() time.Time, log *slog.Logger) *Handler {
-	h := &Handler{decider: decider{rings: rings, now: now, log: log, uses: &uses{}}}
+	h := &Handler{decider: decider{
+		rings: rings, now: now, log: log, uses: newTried(store.UsePeriod), refusals: newTried(store.RefusalPeriod),
+	}}
 	permit := apikey.Principal.RequireJobRunner
 	h.api = httpapi.New(authenticator, log,
 		httpapi.Route{Method: http.MethodPost, Path: "/v1/job-authorizations", Permit: permit, Handle: h.authorizeJob},

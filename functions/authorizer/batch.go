@@ -17,7 +17,7 @@ const (
 	// maxBatch is how many requests a batch may have.
 	maxBatch = 100
 	// maxWritesAtOnce bounds how many of a batch's writes are under way at a time,
-	// of runs and of uses each.
+	// of runs and beside the decisions each.
 	maxWritesAtOnce = 16
 )
 
@@ -105,23 +105,24 @@ func (d decider) readFacts(ctx context.Context, items []item) {
 	}
 }
 
-// recordRuns records the runs, and notes the keys' uses meanwhile.
+// recordRuns records the runs, and meanwhile what is to be written beside the
+// decisions.
 func (d decider) recordRuns(ctx context.Context, items []item) {
 	var (
 		running []*item
-		used    []use
+		asides  []aside
 	)
 	for i := range items {
 		it := &items[i]
 		if it.run != nil {
 			running = append(running, it)
 		}
-		if use, due := d.dueUse(it.ring, it.decision); due {
-			used = append(used, use)
+		if aside, due := d.dueAside(ctx, it.question, it.ring, it.decision); due {
+			asides = append(asides, aside)
 		}
 	}
-	if len(used) > 0 {
-		defer d.noteUses(ctx, used...)()
+	if len(asides) > 0 {
+		defer d.writeAsides(ctx, asides...)()
 	}
 	atOnce(running, func(it *item) {
 		it.problem = d.safely(ctx, func() error { return d.record(ctx, it.run, &it.decision) })

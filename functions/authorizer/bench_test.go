@@ -40,7 +40,7 @@ func BenchmarkDecision(b *testing.B) {
 	w := newWorld(b)
 	table := dynamodb.NewFromConfig(awstest.NewTransport(stub{ringItem(b)}).Config())
 	rings := store.New(table, "table", w.Now, w.World)
-	function := authorizer.New(w.World, rings, w.Now, telemetry.NewLogger(io.Discard, slog.LevelInfo))
+	function := authorizer.New(w.World, rings, w.Now, telemetry.NewLogger(io.Discard, slog.LevelInfo, "test"))
 	webhook := authorize
 	webhook.Body = w.encode(byCredential(functest.SecondCredential))
 	event, err := json.Marshal(webhook.Event())

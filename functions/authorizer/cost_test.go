@@ -35,7 +35,10 @@ func TestDecisionIsOneConsistentRead(t *testing.T) {
 	w := newWorld(t)
 	unknown := byOwner(apikey.Owner{AccountID: functest.Jane.AccountID, IAMID: "IBMid-2"})
 	forged := byCredential(w.forged())
-	w.invoked(byOwner(functest.Jane)) // the first use of the Active key is noted
+	// The first use of the Active key is noted, and the first of the Phased out one
+	// announced.
+	w.invoked(byOwner(functest.Jane))
+	w.invoked(byCredential(functest.FirstCredential))
 	for name, q := range map[string]question{
 		"by an Active credential":    byCredential(functest.SecondCredential),
 		"by a Phased out credential": byCredential(functest.FirstCredential),
@@ -107,6 +110,7 @@ func TestFirstUseOfAKeyIsOneWriteInFiveMinutes(t *testing.T) {
 // What is refused is no use, nor is the renewal of a run.
 func TestOnlyWhatIsAllowedIsAUse(t *testing.T) {
 	w := newWorld(t)
+	w.invoked(byCredential(functest.FirstCredential)) // announced, once an hour
 	for _, q := range []question{byCredential(functest.FirstCredential), byCredential(w.forged()), byOwner(apikey.Owner{AccountID: "a", IAMID: "b"})} {
 		w.Calm()
 		w.invoked(q)

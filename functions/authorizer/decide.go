@@ -16,7 +16,9 @@ type decider struct {
 	rings *store.Store
 	now   func() time.Time
 	log   *slog.Logger
-	uses  *uses
+	// uses and refusals are what was tried to be written of keys: their last use,
+	// and that one was presented and refused.
+	uses, refusals *tried
 }
 
 // decide answers whether a job may run, and records its run. Errors:
@@ -45,8 +47,8 @@ func (d decider) answer(ctx context.Context, question jobauth.Question) (jobauth
 		}
 	}
 	decision, run := question.Decide(facts, d.now())
-	if use, due := d.dueUse(facts.Ring, decision); due {
-		defer d.noteUses(ctx, use)()
+	if aside, due := d.dueAside(ctx, question, facts.Ring, decision); due {
+		defer d.writeAsides(ctx, aside)()
 	}
 	err := d.record(ctx, run, &decision)
 	return decision, err

@@ -83,12 +83,13 @@ func (h *Handler) directEnd(ctx context.Context, body directBody, caller jobauth
 // account; callerAccountId narrows that to one. One that is there but names no
 // account is refused: it must not widen the question to every account.
 func directCaller(callerAccountID jsontext.Value) (jobauth.Caller, error) {
+	actor := apikey.Actor{Kind: apikey.ActorJobRunner, ID: "direct invocation"}
 	if callerAccountID == nil {
-		return jobauth.Caller{Platform: true}, nil
+		return jobauth.Caller{Platform: true, Actor: actor}, nil
 	}
 	var accountID *string
 	if err := json.Unmarshal(callerAccountID, &accountID); err != nil || accountID == nil || *accountID == "" {
 		return jobauth.Caller{}, apikey.Invalid("callerAccountId", "must be an account's id")
 	}
-	return jobauth.Caller{AccountID: *accountID}, nil
+	return jobauth.Caller{AccountID: *accountID, Actor: actor}, nil
 }

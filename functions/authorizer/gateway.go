@@ -30,7 +30,7 @@ func (h *Handler) protect(ctx context.Context, event *gatewayEvent) (any, error)
 	if err != nil {
 		return nil, err
 	}
-	question := jobauth.AboutCredential(event.credential())
+	question := jobauth.AboutCredential(event.credential(), apikey.Actor{Kind: apikey.ActorGateway, ID: stage})
 	if _, isCredential := question.Needs(); !isCredential {
 		return nil, unauthorized()
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/httpapi"
 	"github.com/userapikey/service/shared/jobauth"
 )
@@ -13,7 +14,11 @@ import (
 // callerOf is a job runner over HTTP: it asks about jobs of its own account,
 // unless it runs the jobs of the whole platform.
 func callerOf(r *httpapi.Request) jobauth.Caller {
-	return jobauth.Caller{AccountID: r.Principal.Owner.AccountID, Platform: r.Principal.MayAuthorizeEveryAccount()}
+	return jobauth.Caller{
+		AccountID: r.Principal.Owner.AccountID,
+		Platform:  r.Principal.MayAuthorizeEveryAccount(),
+		Actor:     apikey.Actor{Kind: apikey.ActorJobRunner, ID: r.Principal.Owner.IAMID},
+	}
 }
 
 // authorizeJob answers whether one job may run.

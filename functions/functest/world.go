@@ -61,7 +61,7 @@ func New(t testing.TB) *World {
 			"JOB_RUNNER_TOKEN":    {Owner: apikey.Owner{AccountID: Jane.AccountID, IAMID: "iam-ServiceId-1"}, Roles: []apikey.Role{apikey.RoleJobRunner}},
 		},
 	}
-	w.Log = telemetry.NewLogger(logWriter{w}, slog.LevelDebug)
+	w.Log = telemetry.NewLogger(logWriter{w}, slog.LevelDebug, "test")
 	w.Keys = &lifecycle.Service{
 		Rings:  store.New(w.Table.Client(), storetest.Table, w.Now, w),
 		Vault:  vault.New(w.Secrets.Client(), "user-api-key/test", w.Now),

@@ -178,7 +178,7 @@ func (r *Relay) logNotice(ctx context.Context, n notice) {
 	case n.err != nil:
 		r.Log.LogAttrs(ctx, slog.LevelError, "not relayed; it comes again", append(attributes, slog.String("error", n.err.Error()))...)
 	case n.undecodable != nil:
-		r.Log.LogAttrs(ctx, slog.LevelError, "set aside: not readable", append(attributes, slog.String("error", n.undecodable.Error()))...)
+		r.Log.LogAttrs(ctx, slog.LevelError, "set aside: it cannot be read", append(attributes, slog.String("error", n.undecodable.Error()))...)
 	default:
 		r.Log.LogAttrs(ctx, slog.LevelInfo, "relayed", attributes...)
 	}

@@ -83,7 +83,7 @@ type Process struct {
 // Start starts every function, with debug logs.
 func (b Backend) Start() *Process {
 	p := &Process{Table: awstest.NewTransport(b.Table), Secrets: awstest.NewTransport(b.Secrets), timeout: b.Timeout}
-	log := telemetry.NewLogger(logWriter{p}, slog.LevelDebug)
+	log := telemetry.NewLogger(logWriter{p}, slog.LevelDebug, "test")
 	p.Keys = &lifecycle.Service{
 		Rings:  store.New(dynamodb.NewFromConfig(awsclient.ConfigOn(p.Table, b.Getenv, "dynamodb")), b.TableName, time.Now, rand.Reader),
 		Vault:  b.vault(p.Secrets, time.Now),

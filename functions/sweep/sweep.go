@@ -15,6 +15,7 @@ import (
 	"github.com/userapikey/service/shared/httpapi"
 	"github.com/userapikey/service/shared/lifecycle"
 	"github.com/userapikey/service/shared/store"
+	"github.com/userapikey/service/shared/telemetry"
 )
 
 const (
@@ -37,8 +38,8 @@ type Sweep struct {
 // Counts are what a run did.
 type Counts struct {
 	Rotated, Announced, Deleted, Removed, Failed int64
-	// Finished is false when time ran out; the next run goes on.
-	Finished bool
+	// LeftOver is 1 when time ran out before all was done; the next run goes on.
+	LeftOver int64
 }
 
 // errOutOfTime ends a run; what is left over is still due at the next.
@@ -49,18 +50,17 @@ var errOutOfTime = errors.New("out of time")
 func (s *Sweep) Handle(ctx context.Context) (Counts, error) {
 	ctx, cancel := httpapi.WithAnswerReserve(ctx)
 	defer cancel()
-	run := &run{Sweep: s, correlationID: correlationID(ctx)}
+	run := &run{Sweep: s, correlationID: telemetry.InvocationID(ctx)}
 	err := run.all(ctx)
 	if err == nil {
 		err = run.secrets(ctx)
 	}
 	counts := run.counts()
-	counts.Finished = err == nil
-	s.Log.InfoContext(ctx, "swept", "rotated", counts.Rotated, "announced", counts.Announced, "deleted", counts.Deleted,
-		"removed", counts.Removed, "failed", counts.Failed, "finished", counts.Finished)
 	if errors.Is(err, errOutOfTime) {
-		err = nil
+		counts.LeftOver, err = 1, nil
 	}
+	s.Log.InfoContext(ctx, "swept", "rotated", counts.Rotated, "announced", counts.Announced, "deleted", counts.Deleted,
+		"removed", counts.Removed, "failed", counts.Failed, "leftOver", counts.LeftOver)
 	return counts, err
 }
 

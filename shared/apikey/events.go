@@ -59,4 +59,9 @@ type Event struct {
 	DueAt time.Time
 	// Reason tells why a rotation failed or a use was refused.
 	Reason string
+	// Job is what was to run with the key whose use was refused.
+	Job Job
 }
+
+// Job is a long-running task, as its runner names it. The zero value is none.
+type Job struct{ ID, Type, Service string }

@@ -208,14 +208,14 @@ func (r Ring) RotationFailed(c Command, why Code) Event {
 	return event
 }
 
-// UseRefused announces that somebody presented the credential of a key that is
-// not Active any more, for the reason.
-func (r Ring) UseRefused(c Command, id KeyID, reason string) Event {
+// UseRefused announces that the credential of a key was presented, for a job
+// unless that is zero, and refused for the reason: it is not Active any more.
+func (r Ring) UseRefused(c Command, id KeyID, reason string, job Job) Event {
 	key, exists := r.Key(id)
 	if !exists {
 		key = Key{ID: id} // of a deleted key no more is known
 	}
 	event := r.event(c, EventUseRefused, key)
-	event.Reason = reason
+	event.Reason, event.Job = reason, job
 	return event
 }

@@ -36,7 +36,7 @@ func New(getenv func(string) string, output io.Writer, now func() time.Time, ran
 		Getenv: getenv,
 		Now:    now,
 		Random: random,
-		Log:    telemetry.NewLogger(output, reader.LogLevel("LOG_LEVEL")),
+		Log:    telemetry.NewLogger(output, reader.LogLevel("LOG_LEVEL"), reader.Optional("METRICS_NAMESPACE", "")),
 	}
 }
 
@@ -48,7 +48,9 @@ func (e *Environment) Store() *store.Store {
 	if endpoint, err := dynamodb.NewDefaultEndpointResolverV2().ResolveEndpoint(context.Background(), parameters); err == nil {
 		awsclient.Connect(cfg, endpoint.URI.String())
 	}
-	return store.New(dynamodb.NewFromConfig(cfg), e.Required("TABLE_NAME"), e.Now, e.Random)
+	rings := store.New(dynamodb.NewFromConfig(cfg), e.Required("TABLE_NAME"), e.Now, e.Random)
+	rings.Log = e.Log
+	return rings
 }
 
 // RotationPolicy is the deployment's rotation policy, of owners who have none of

@@ -96,7 +96,7 @@ func (s *scene) send(event events.APIGatewayProxyRequest) answer {
 
 func (s *scene) sendIn(ctx context.Context, event events.APIGatewayProxyRequest) answer {
 	s.t.Helper()
-	api := httpapi.New(s, telemetry.NewLogger(&s.log, slog.LevelDebug), httpapi.Route{
+	api := httpapi.New(s, telemetry.NewLogger(&s.log, slog.LevelDebug, "test"), httpapi.Route{
 		Method: http.MethodPost, Path: path, Query: s.query,
 		Permit: func(p apikey.Principal) error { return s.permit(p) },
 		Handle: func(ctx context.Context, r *httpapi.Request) (httpapi.Response, error) { return s.handle(ctx, r) },

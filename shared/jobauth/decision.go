@@ -103,9 +103,9 @@ func (r Request) Prepare(caller Caller) (Question, error) {
 }
 
 // AboutCredential asks whether a credential is an Active key's, whatever it is
-// used for, on behalf of whoever may ask about every account.
-func AboutCredential(text string) Question {
-	q := Question{Request: Request{Credential: &text}, caller: Caller{Platform: true}}
+// used for, on behalf of an actor who may ask about every account.
+func AboutCredential(text string, actor apikey.Actor) Question {
+	q := Question{Request: Request{Credential: &text}, caller: Caller{Platform: true, Actor: actor}}
 	var err error
 	if q.credential, err = apikey.ParseCredential(text); err != nil {
 		q.refused = CredentialMalformed
@@ -171,6 +171,18 @@ func (q Question) decide(facts Facts) Decision {
 	default:
 		return decideCredential(ring, q.credential)
 	}
+}
+
+// RefusedUse is the notice that the decision refused a key that somebody
+// presented, because it is Phased out or deleted; ok is false for every other
+// decision.
+func (q Question) RefusedUse(ring apikey.Ring, d Decision, now time.Time, correlationID string) (notice apikey.Event, ok bool) {
+	if q.Credential == nil || d.Reason != KeyPhasedOut && d.Reason != KeyDeleted {
+		return apikey.Event{}, false
+	}
+	command := apikey.Command{Actor: q.caller.Actor, Now: now, CorrelationID: correlationID}
+	job := apikey.Job{ID: q.JobID, Type: string(q.JobType), Service: q.Service}
+	return ring.UseRefused(command, d.KeyID, string(d.Reason), job), true
 }
 
 func decideOwner(ring apikey.Ring) Decision {

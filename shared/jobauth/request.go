@@ -78,6 +78,8 @@ type OwnerRef struct {
 type Caller struct {
 	AccountID string
 	Platform  bool
+	// Actor is how the caller is called where it is announced what it did.
+	Actor apikey.Actor
 }
 
 func (c Caller) mayAskAbout(accountID string) bool {

@@ -30,6 +30,8 @@ type Detail struct {
 	DueAt Instant `json:"dueAt,omitzero"`
 	// Reason tells why a rotation failed, or a use was refused.
 	Reason string `json:"reason,omitempty"`
+	// Job is what was to run with the key whose use was refused.
+	Job *Job `json:"job,omitempty"`
 	// AffectedSchedules are the first hundred of the schedules that are hit.
 	AffectedSchedules     []Schedule `json:"affectedSchedules"`
 	AffectedScheduleCount int        `json:"affectedScheduleCount"`
@@ -80,6 +82,13 @@ type Schedule struct {
 	Description string         `json:"description,omitempty"`
 }
 
+// Job is a task, as its runner names it.
+type Job struct {
+	ID      string `json:"id"`
+	Type    string `json:"type"`
+	Service string `json:"service,omitempty"`
+}
+
 // RotationPolicy is in days; what is off is left out.
 type RotationPolicy struct {
 	MaxAgeDays               int `json:"maxAgeDays,omitzero"`
@@ -116,6 +125,10 @@ func DetailOf(e apikey.Event) Detail {
 	if e.Policy != nil {
 		policy := RotationPolicy(*e.Policy)
 		d.RotationPolicy = &policy
+	}
+	if e.Job != (apikey.Job{}) {
+		job := Job(e.Job)
+		d.Job = &job
 	}
 	d.addKeys(e)
 	return d

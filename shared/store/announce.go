@@ -19,6 +19,10 @@ const (
 	refusedPrefix = "REFUSED#"
 )
 
+// RefusalPeriod is the beginning of the hour of the clock that an instant belongs
+// to: of a key, one refused use is announced in each.
+func RefusalPeriod(t time.Time) time.Time { return t.Truncate(time.Hour) }
+
 // noticeSK is what an announcement is written under: once for a key, or once for
 // a key and day, or hour.
 func noticeSK(e apikey.Event) (string, error) {
@@ -29,7 +33,7 @@ func noticeSK(e apikey.Event) (string, error) {
 	case apikey.EventRotationFailed:
 		return failedPrefix + key + "#" + e.OccurredAt.UTC().Format(time.DateOnly), nil
 	case apikey.EventUseRefused:
-		return refusedPrefix + key + "#" + e.OccurredAt.UTC().Format("2006-01-02T15"), nil
+		return refusedPrefix + key + "#" + RefusalPeriod(e.OccurredAt).UTC().Format("2006-01-02T15"), nil
 	}
 	return "", fmt.Errorf("%s is not announced by itself", e.Type)
 }

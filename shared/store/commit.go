@@ -42,6 +42,7 @@ func (s *Store) commit(ctx context.Context, input *dynamodb.TransactWriteItemsIn
 			if err := s.backOff(ctx, send); err != nil {
 				break
 			}
+			s.Log.WarnContext(ctx, "sent again", "owner", event.Owner.Locator().String(), "revision", event.Revision, "error", lost)
 		}
 		_, err := s.client.TransactWriteItems(ctx, input, sendOnce)
 		switch {

@@ -25,7 +25,10 @@ func encodeEvent(e apikey.Event) item {
 		attributes["policy"] = nested(encodePolicy(*e.Policy))
 	}
 	if !e.DueAt.IsZero() {
-		attributes["dueAt"] = instant(e.DueAt)
+		attributes["rotationDueAt"] = instant(e.DueAt) // dueAt is an index's, and a number
+	}
+	if e.Job != (apikey.Job{}) {
+		attributes["job"] = nested(item{"id": text(e.Job.ID), "type": text(e.Job.Type), "service": text(e.Job.Service)})
 	}
 	if e.Reason != "" {
 		attributes["reason"] = text(e.Reason)
@@ -60,8 +63,12 @@ func decodeEvent(r reader) (apikey.Event, error) {
 		policy := decodePolicy(r.nested("policy"))
 		event.Policy = &policy
 	}
-	if r.has("dueAt") {
-		event.DueAt = r.instant("dueAt")
+	if r.has("rotationDueAt") {
+		event.DueAt = r.instant("rotationDueAt")
+	}
+	if r.has("job") {
+		job := r.nested("job")
+		event.Job = apikey.Job{ID: job.text("id"), Type: job.text("type"), Service: job.text("service")}
 	}
 	event.Reason = r.optionalText("reason")
 	return event, *r.err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -22,6 +23,10 @@ const (
 
 // Store is the table of rings.
 type Store struct {
+	// Log tells what goes on beneath a change: lost races, and what is sent again.
+	// Nothing is logged unless it is set.
+	Log *slog.Logger
+
 	client *dynamodb.Client
 	table  string
 	now    func() time.Time
@@ -31,7 +36,7 @@ type Store struct {
 // New makes a store on the table. Time and randomness are given: now decides
 // what has expired, random makes event ids and spreads retries.
 func New(client *dynamodb.Client, table string, now func() time.Time, random io.Reader) *Store {
-	return &Store{client: client, table: table, now: now, random: random}
+	return &Store{Log: slog.New(slog.DiscardHandler), client: client, table: table, now: now, random: random}
 }
 
 // Ring reads an owner's ring as it is now (strongly consistent, one call). An

@@ -123,6 +123,7 @@ func (s *Store) update(
 		case committed:
 			return Result{Ring: next, Event: event}, nil
 		case lostRace:
+			s.Log.InfoContext(ctx, "lost a race", "owner", locator.String(), "revision", next.Revision, "attempt", attempt+1)
 			lastErr = err
 		case unknown, refused:
 			return Result{}, unavailable(err)

@@ -10,9 +10,14 @@ import (
 
 // NewLogger writes JSON lines at the level and above. Every line is searched
 // for credentials, because some of it, like the name of an unknown field, comes
-// from clients.
-func NewLogger(w io.Writer, level slog.Level) *slog.Logger {
-	return slog.New(slog.NewJSONHandler(redactor{w}, &slog.HandlerOptions{Level: level}))
+// from clients. Lines that count are metrics of CloudWatch's namespace; "" is
+// none.
+func NewLogger(w io.Writer, level slog.Level, namespace string) *slog.Logger {
+	var handler slog.Handler = slog.NewJSONHandler(redactor{w}, &slog.HandlerOptions{Level: level})
+	if namespace != "" {
+		handler = newMetricHandler(handler, namespace)
+	}
+	return slog.New(handler)
 }
 
 // redactor takes credentials out of whole lines: slog writes each with one call,

@@ -99,10 +99,10 @@ func TestANilErrorIsLoggedAndDoesNotPanic(t *testing.T) {
 
 func TestWhatIsNoCredentialIsLoggedAsItIs(t *testing.T) {
 	line := logged(t, func(l *slog.Logger) {
-		l.With("service", "authorizer").Info("decided", "allowed", true, "count", 3, "ratio", 0.5, "keys", []string{"a", "b"},
+		l.With("service", "authorizer").Info("answered", "allowed", true, "count", 3, "ratio", 0.5, "keys", []string{"a", "b"},
 			"error", errors.New(`no "key"`), slog.Group("owner", "iamId", "IBMid-1"), "name", "cpd-apikey-IBMid-1-2026-11-03T12:00:00.000Z")
 	})
-	const want = `"level":"INFO","msg":"decided","service":"authorizer","allowed":true,"count":3,"ratio":0.5,"keys":["a","b"],` +
+	const want = `"level":"INFO","msg":"answered","service":"authorizer","allowed":true,"count":3,"ratio":0.5,"keys":["a","b"],` +
 		`"error":"no \"key\"","owner":{"iamId":"IBMid-1"},"name":"cpd-apikey-IBMid-1-2026-11-03T12:00:00.000Z"}` + "\n"
 	if !strings.HasSuffix(line, want) {
 		t.Errorf("got  %s\nwant … %s", line, want)
@@ -111,7 +111,7 @@ func TestWhatIsNoCredentialIsLoggedAsItIs(t *testing.T) {
 
 func TestLevelsBelowTheLoggersAreLeftOut(t *testing.T) {
 	var out bytes.Buffer
-	log := telemetry.NewLogger(&out, slog.LevelWarn)
+	log := telemetry.NewLogger(&out, slog.LevelWarn, "test")
 	log.Info("too low")
 	log.Warn("high enough")
 	if lines := out.String(); strings.Contains(lines, "too low") || !strings.Contains(lines, "high enough") {
@@ -121,7 +121,7 @@ func TestLevelsBelowTheLoggersAreLeftOut(t *testing.T) {
 
 func BenchmarkLogLine(b *testing.B) {
 	var out bytes.Buffer
-	log := telemetry.NewLogger(&out, slog.LevelInfo)
+	log := telemetry.NewLogger(&out, slog.LevelInfo, "test")
 	b.ReportAllocs()
 	for b.Loop() {
 		out.Reset()
@@ -134,7 +134,7 @@ func BenchmarkLogLine(b *testing.B) {
 func logged(t *testing.T, log func(*slog.Logger)) string {
 	t.Helper()
 	var out bytes.Buffer
-	log(telemetry.NewLogger(&out, slog.LevelDebug))
+	log(telemetry.NewLogger(&out, slog.LevelDebug, "test"))
 	line := out.String()
 	if strings.Count(line, "\n") != 1 || !json.Valid(out.Bytes()) {
 		t.Fatalf("got %q, want a line of JSON", line)
