@@ -47,19 +47,39 @@ type notice struct {
 	err error
 }
 
-// Handle handles a batch: every record of it is tried, whatever becomes of the
-// others. It reports the first, in the stream's order, that has to be delivered
-// again; Lambda goes on from there, so those behind it come again too.
-func (r *Relay) Handle(ctx context.Context, batch events.DynamoDBEvent) (events.DynamoDBEventResponse, error) {
+// Input is a batch of the stream's records, or a direct invocation to relay again
+// what is in the table.
+type Input struct {
+	events.DynamoDBEvent
+
+	Redrive *Redrive `json:"redrive"`
+}
+
+// Handle answers either. Errors, of the second: invalid_request, unavailable.
+func (r *Relay) Handle(ctx context.Context, input Input) (answer any, err error) {
 	ctx, cancel := httpapi.WithAnswerReserve(ctx)
 	defer cancel()
+	defer func() {
+		if recover() != nil {
+			answer, err = nil, httpapi.Panicked(ctx, r.Log)
+		}
+	}()
+	if input.Redrive != nil {
+		return r.redrive(ctx, *input.Redrive)
+	}
+	return r.batch(ctx, input.DynamoDBEvent), nil
+}
+
+// batch handles records: every one is tried, whatever becomes of the others. It
+// reports the first, in the stream's order, that has to be delivered again; Lambda
+// goes on from there, so those behind it come again too.
+func (r *Relay) batch(ctx context.Context, batch events.DynamoDBEvent) events.DynamoDBEventResponse {
 	all := make([]notice, len(batch.Records))
 	for i, record := range batch.Records {
 		all[i] = notice{sequence: record.Change.SequenceNumber, record: record}
 		all[i].event, all[i].undecodable = store.EventOf(record)
 	}
-	r.repairAll(ctx, all)
-	r.publishAll(ctx, all)
+	r.relay(ctx, all)
 	response := events.DynamoDBEventResponse{BatchItemFailures: []events.DynamoDBBatchItemFailure{}}
 	for i := range all {
 		if all[i].undecodable != nil {
@@ -70,7 +90,14 @@ func (r *Relay) Handle(ctx context.Context, batch events.DynamoDBEvent) (events.
 			response.BatchItemFailures = append(response.BatchItemFailures, events.DynamoDBBatchItemFailure{ItemIdentifier: all[i].sequence})
 		}
 	}
-	return response, nil
+	return response
+}
+
+// relay does what there is to do about notices that can be read, and leaves in
+// each why it has to come again.
+func (r *Relay) relay(ctx context.Context, all []notice) {
+	r.repairAll(ctx, all)
+	r.publishAll(ctx, all)
 }
 
 // repairAll repairs the secret of every owner whose keys changed: once each, from

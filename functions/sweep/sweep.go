@@ -47,15 +47,20 @@ var errOutOfTime = errors.New("out of time")
 
 // Handle does what is due, by its own clock. It may run twice at once, die
 // half-way or run late: every step looks at the ring as it is.
-func (s *Sweep) Handle(ctx context.Context) (Counts, error) {
+func (s *Sweep) Handle(ctx context.Context) (counts Counts, err error) {
 	ctx, cancel := httpapi.WithAnswerReserve(ctx)
 	defer cancel()
+	defer func() {
+		if recover() != nil {
+			err = httpapi.Panicked(ctx, s.Log)
+		}
+	}()
 	run := &run{Sweep: s, correlationID: telemetry.InvocationID(ctx)}
-	err := run.all(ctx)
+	err = run.all(ctx)
 	if err == nil {
 		err = run.secrets(ctx)
 	}
-	counts := run.counts()
+	counts = run.counts()
 	if errors.Is(err, errOutOfTime) {
 		counts.LeftOver, err = 1, nil
 	}
