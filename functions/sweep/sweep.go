@@ -37,9 +37,13 @@ type Sweep struct {
 
 // Counts are what a run did.
 type Counts struct {
-	Rotated, Announced, Deleted, Removed, Failed int64
+	Rotated   int64 `json:"rotated"`
+	Announced int64 `json:"announced"`
+	Deleted   int64 `json:"deleted"`
+	Removed   int64 `json:"removed"`
+	Failed    int64 `json:"failed"`
 	// LeftOver is 1 when time ran out before all was done; the next run goes on.
-	LeftOver int64
+	LeftOver int64 `json:"leftOver"`
 }
 
 // errOutOfTime ends a run; what is left over is still due at the next.
