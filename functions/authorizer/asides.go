@@ -46,8 +46,12 @@ func (d decider) writeAsides(ctx context.Context, asides ...aside) (wait func())
 		defer close(done)
 		atOnce(asides, func(a aside) {
 			err := d.safely(ctx, func() error { return d.write(ctx, a) })
-			if err != nil {
-				d.log.WarnContext(ctx, a.missing(), "keyId", a.keyID.String(), "error", err)
+			switch {
+			case err == nil:
+			case a.notice == nil:
+				d.log.WarnContext(ctx, "the last use of a key is not noted", "keyId", a.keyID.String(), "error", err)
+			default:
+				d.log.WarnContext(ctx, "a refused use of a key is not announced", "keyId", a.keyID.String(), "error", err)
 			}
 		})
 	}()
@@ -55,14 +59,6 @@ func (d decider) writeAsides(ctx context.Context, asides ...aside) (wait func())
 		<-done
 		cancel()
 	}
-}
-
-// missing tells what is not on record when it could not be written.
-func (a aside) missing() string {
-	if a.notice == nil {
-		return "the last use of a key is not noted"
-	}
-	return "a refused use of a key is not announced"
 }
 
 func (d decider) write(ctx context.Context, a aside) error {

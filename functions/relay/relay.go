@@ -105,7 +105,7 @@ func (r *Relay) relay(ctx context.Context, all []notice) {
 func (r *Relay) repairAll(ctx context.Context, all []notice) {
 	owners := map[apikey.Locator][]int{}
 	for i := range all {
-		if all[i].undecodable == nil && changesKeys(all[i].event.Type) {
+		if all[i].undecodable == nil && all[i].event.Type.ChangesKeys() {
 			locator := all[i].event.Owner.Locator()
 			owners[locator] = append(owners[locator], i)
 		}
@@ -124,14 +124,6 @@ func (r *Relay) repairAll(ctx context.Context, all []notice) {
 		})
 	}
 	group.Wait()
-}
-
-func changesKeys(kind apikey.EventType) bool {
-	switch kind {
-	case apikey.EventCreated, apikey.EventRotated, apikey.EventDeleted, apikey.EventAllDeleted, apikey.EventOwnerSuspended:
-		return true
-	}
-	return false
 }
 
 // repair finishes what changes of an owner's keys left to do: secrets of keys

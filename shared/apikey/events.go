@@ -27,6 +27,16 @@ const (
 	EventUseRefused     EventType = "User API Key Use Refused"
 )
 
+// Deletes tells whether the change took keys away.
+func (t EventType) Deletes() bool {
+	return t == EventDeleted || t == EventAllDeleted || t == EventOwnerSuspended
+}
+
+// ChangesKeys tells whether keys were made, phased out or deleted.
+func (t EventType) ChangesKeys() bool {
+	return t == EventCreated || t == EventRotated || t.Deletes()
+}
+
 // Event is one committed change of a ring: the history and the announcement at
 // once. Revision numbers an owner's changes without a gap, so that a consumer
 // can order them, drop repeats and see what it missed.

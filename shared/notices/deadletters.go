@@ -3,10 +3,9 @@ package notices
 import (
 	"context"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
 // DeadLetters is the queue for what cannot be relayed.

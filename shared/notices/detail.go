@@ -135,8 +135,7 @@ func DetailOf(e apikey.Event) Detail {
 }
 
 func (d *Detail) addKeys(e apikey.Event) {
-	switch e.Type {
-	case apikey.EventDeleted, apikey.EventAllDeleted, apikey.EventOwnerSuspended:
+	if e.Type.Deletes() {
 		d.Deleted = []Key{}
 		for _, key := range e.Keys {
 			d.Deleted = append(d.Deleted, keyOf(key))

@@ -27,7 +27,7 @@ func RefusalPeriod(t time.Time) time.Time { return t.Truncate(time.Hour) }
 // a key and day, or hour.
 func noticeSK(e apikey.Event) (string, error) {
 	key := e.Keys[0].ID.String()
-	switch e.Type {
+	switch e.Type { //nolint:exhaustive // all others are changes
 	case apikey.EventRotationDue:
 		return duePrefix + key, nil
 	case apikey.EventRotationFailed:

@@ -36,11 +36,12 @@ func (s *Store) DailyWalk(ctx context.Context) (Walk, error) {
 	}
 	r := newReader(out.Item)
 	walk := Walk{Day: r.text("day"), Pages: r.number("pages"), Token: r.text("token"), Done: r.flag("done")}
-	// Days do not go back, even when a clock does.
-	if *r.err != nil || walk.Day < today.Day {
-		return today, nil
+	// Days do not go back, even when a clock does. What cannot be read is walked
+	// anew.
+	if *r.err == nil && walk.Day >= today.Day {
+		return walk, nil
 	}
-	return walk, nil
+	return today, nil
 }
 
 // AdvanceWalk writes that another page is done. When somebody else is walking

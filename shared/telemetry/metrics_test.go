@@ -51,18 +51,9 @@ func TestLinesThatCountAreMetrics(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var out bytes.Buffer
-			c.line(telemetry.NewLogger(&out, slog.LevelInfo, "user-api-key"))
-			var line embedded
-			var members map[string]any
-			if err := json.Unmarshal(out.Bytes(), &line); err != nil {
-				t.Fatal(err)
-			}
-			if err := json.Unmarshal(out.Bytes(), &members); err != nil {
-				t.Fatal(err)
-			}
+			line, members := counting(t, c.line)
 			if line.AWS.Timestamp < 1e12 || len(line.AWS.CloudWatchMetrics) != 1 || line.AWS.CloudWatchMetrics[0].Namespace != "user-api-key" {
-				t.Fatalf("got %s", out.String())
+				t.Fatalf("got %+v", line)
 			}
 			directive := line.AWS.CloudWatchMetrics[0]
 			var got []string
@@ -76,12 +67,25 @@ func TestLinesThatCountAreMetrics(t *testing.T) {
 				t.Errorf("metrics %v, dimensions %s", got, diff)
 			}
 			for _, dimension := range directive.Dimensions[len(directive.Dimensions)-1] {
-				if text, isText := members[dimension].(string); !isText || text == "" {
+				if text, _ := members[dimension].(string); text == "" {
 					t.Errorf("the dimension %s is %v", dimension, members[dimension])
 				}
 			}
 		})
 	}
+}
+
+// counting is the line that is written, as CloudWatch reads it.
+func counting(t *testing.T, write func(*slog.Logger)) (line embedded, members map[string]any) {
+	t.Helper()
+	var out bytes.Buffer
+	write(telemetry.NewLogger(&out, slog.LevelInfo, "user-api-key"))
+	for _, target := range []any{&line, &members} {
+		if err := json.Unmarshal(out.Bytes(), target); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return line, members
 }
 
 func TestOtherLinesAreNoMetrics(t *testing.T) {
