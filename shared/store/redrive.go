@@ -60,8 +60,11 @@ func (s *Store) NoticesBetween(ctx context.Context, since, until time.Time, curs
 }
 
 // NoticeOf reads what one item announces; found is false when there is none such.
-// Errors: unavailable.
+// Errors: invalid_request when half of the item's key is empty, unavailable.
 func (s *Store) NoticeOf(ctx context.Context, pk, sk string) (notice Noticed, found bool, err error) {
+	if pk == "" || sk == "" {
+		return Noticed{}, false, apikey.Invalid("item", "is named by its pk and its sk")
+	}
 	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName: &s.table, Key: item{"pk": text(pk), "sk": text(sk)}, ConsistentRead: aws.Bool(true),
 	})

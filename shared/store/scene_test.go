@@ -303,3 +303,11 @@ func twice(t *testing.T) awstest.Fault {
 		return awstest.Answer(http.StatusOK, answer), nil
 	}
 }
+
+// cancelling ends the caller's request in the middle of a call.
+func cancelling(cancel context.CancelFunc) awstest.Fault {
+	return func(call awstest.Call, _ func() (*http.Response, error)) (*http.Response, error) {
+		cancel()
+		return nil, call.Context.Err()
+	}
+}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -39,7 +40,8 @@ func (s *Store) DailyWalk(ctx context.Context) (Walk, error) {
 	walk := Walk{Day: r.text("day"), Pages: r.number("pages"), Token: r.text("token"), Done: r.flag("done")}
 	// Days do not go back, even when a clock does. What cannot be read is walked
 	// anew.
-	today.damaged = *r.err != nil
+	_, err = time.Parse(time.DateOnly, walk.Day)
+	today.damaged = errors.Join(*r.err, err) != nil
 	if !today.damaged && walk.Day >= today.Day {
 		return walk, nil
 	}
