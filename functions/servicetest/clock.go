@@ -96,11 +96,17 @@ type Poller struct {
 // batchSize is template.yaml's.
 const batchSize = 100
 
-// longestPause is the longest between two attempts.
-const longestPause = time.Minute
+const (
+	// longestPause is the longest between two attempts.
+	longestPause = time.Minute
+	// maxRecordAge is template.yaml's: an older record is given up.
+	maxRecordAge = 20 * time.Hour
+)
 
-// Poll delivers until no record is left, or the context ends.
+// Poll delivers until no record is left. One that is given up is an error.
 func (p *Poller) Poll(ctx context.Context, process *Process) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, maxRecordAge, errors.New("a record was given up"))
+	defer cancel()
 	pause, size := time.Second, batchSize
 	for {
 		p.pending = append(p.pending, p.Next()...)
@@ -130,7 +136,7 @@ func (p *Poller) Poll(ctx context.Context, process *Process) error {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 		pause = min(2*pause, longestPause)
 	}
