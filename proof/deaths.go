@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -226,7 +227,7 @@ func (s *scene) relayOnce(batch []events.DynamoDBEventRecord) (rest []events.Dyn
 // to be so then.
 func (s *scene) finish(stream *storetest.Stream, rest []events.DynamoDBEventRecord) error {
 	poller := servicetest.Poller{Next: func() []events.DynamoDBEventRecord {
-		next := append(rest, stream.Next()...)
+		next := slices.Concat(rest, stream.Next())
 		rest = nil
 		return next
 	}}

@@ -58,7 +58,7 @@ func (p *Process) Relay(ctx context.Context, records []events.DynamoDBEventRecor
 			return id, nil
 		}
 	}
-	return "", fmt.Errorf("Lambda takes no such answer: %s", out)
+	return "", fmt.Errorf("an answer that Lambda does not take: %s", out)
 }
 
 // Redrive has the relay relay again what is in the table.
@@ -71,7 +71,8 @@ func (p *Process) Redrive(ctx context.Context, wanted map[string]any) (done rela
 	if err != nil {
 		return done, err
 	}
-	return done, json.Unmarshal(out, &done)
+	err = json.Unmarshal(out, &done)
+	return done, err
 }
 
 // Sweep has the clock come round.
@@ -80,7 +81,8 @@ func (p *Process) Sweep(ctx context.Context) (counts sweep.Counts, err error) {
 	if err != nil {
 		return counts, err
 	}
-	return counts, json.Unmarshal(out, &counts)
+	err = json.Unmarshal(out, &counts)
+	return counts, err
 }
 
 // Poller delivers a stream's records to a relay as Lambda's event source mapping
