@@ -68,7 +68,7 @@ func (o outcome) describe() string {
 // step tells whether the outcome is right in the state, and the state after it.
 func (s state) step(r request, o outcome) (bool, state) {
 	switch r.kind {
-	case "record run", "end run", "read run":
+	case "record run", "end run", "read run", "lost write of a run":
 		return s.stepRun(r, o)
 	}
 	if o.lost && o.made == nil || o.Code == string(apikey.CodeConflict) {
