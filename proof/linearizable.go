@@ -183,7 +183,8 @@ func (h *history) draw(random *rand.Rand, id string) request {
 	// The number of times is the likelihood.
 	kinds := strings.Fields(strings.Repeat("create ", 6) + strings.Repeat("rotate ", 6) + strings.Repeat("decide ", 6) +
 		"delete-one delete-one delete-all view view view decide-by-owner " +
-		"bind bind bind unbind rebind decide-by-schedule decide-by-schedule run run renew-run end-run")
+		"bind bind bind unbind rebind decide-by-schedule decide-by-schedule run run renew-run end-run " +
+		"set-policy set-policy off-board reinstate reinstate")
 	r.kind = strings.ReplaceAll(kinds[random.IntN(len(kinds))], "-", " ")
 	r.name = nameOf(random.IntN(names))
 	h.mu.Lock()
@@ -301,6 +302,12 @@ func (h *history) ask(r request) servicetest.Answer {
 		q.Method, q.Path = http.MethodDelete, schedule
 	case "rebind":
 		q.Method, q.Path, q.Body = http.MethodPost, "/v1/schedule-rebindings", `{"fromKeyId":"`+r.keyID+`"}`
+	case "set policy":
+		q.Method, q.Path, q.Body = http.MethodPut, policyPath, map[string]string{nameOf(0): policy30, nameOf(1): `{}`}[r.name]
+	case "off board":
+		q.Method, q.Path = http.MethodDelete, h.offBoarding()
+	case "reinstate":
+		q.Method, q.Path = http.MethodPost, h.offBoarding()+"/reinstatement"
 	case "decide":
 		return h.decide(r.credential)
 	case "decide by owner":
