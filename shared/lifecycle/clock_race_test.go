@@ -179,12 +179,12 @@ func TestManyClocksAtOnceDoEachThingOnce(t *testing.T) {
 // slowly has every remote call take up to a tenth of a second, half of it before
 // its effect.
 func (w *world) slowly(random *rand.Rand) {
-	var mu = make(chan struct{}, 1)
+	mu := make(chan struct{}, 1)
 	pause := func() {
 		mu <- struct{}{}
 		wait := time.Duration(random.Int64N(int64(50 * time.Millisecond)))
 		<-mu
-		time.Sleep(wait)
+		<-time.After(wait)
 	}
 	fault := func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
 		pause()
