@@ -209,6 +209,14 @@ func (w *world) ring(owner apikey.Owner) apikey.Ring {
 	return ring
 }
 
+// changes are the newest of the user's, the last first.
+func (w *world) changes(owner apikey.Owner) []apikey.Event {
+	w.t.Helper()
+	changes, _, err := w.users.Rings.History(w.t.Context(), owner.Locator(), store.MaxRevision, 100)
+	w.must(err)
+	return changes
+}
+
 // notices is everything that was announced, by its kind, in the order in which it
 // happened.
 func (w *world) notices(kind apikey.EventType) (events []apikey.Event) {
@@ -238,9 +246,8 @@ func (w *world) agrees(owner apikey.Owner) error {
 	w.must(vault.New(w.secrets.Client(), prefix, func() time.Time { return time.Now().Add(days(1)) }).
 		Repair(w.t.Context(), w.users.Rings.Reader(owner)))
 	ring := w.ring(owner)
-	changes, _, err := w.users.Rings.History(w.t.Context(), owner.Locator(), store.MaxRevision, 100)
-	if err != nil || int64(len(changes)) != ring.Revision {
-		return fmt.Errorf("%d changes led to revision %d, %w", len(changes), ring.Revision, err)
+	if changes := w.changes(owner); int64(len(changes)) != ring.Revision {
+		return fmt.Errorf("%d changes led to revision %d", len(changes), ring.Revision)
 	}
 	if ring.Active == nil {
 		return nil
