@@ -111,10 +111,10 @@ func (r *run) page(ctx context.Context, found []store.FoundRing) error {
 	places := make(chan struct{}, ringsAtOnce)
 	defer group.Wait()
 	for _, f := range found {
+		places <- struct{}{}
 		if r.outOfTime(ctx) {
 			return errOutOfTime
 		}
-		places <- struct{}{}
 		group.Go(func() {
 			defer func() { <-places }()
 			r.ring(ctx, f)
