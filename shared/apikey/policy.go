@@ -161,9 +161,9 @@ func (r Ring) SetPolicy(c Command, p RotationPolicy) (Ring, *Event, error) {
 		return r, nil, nil
 	}
 	next := r.next()
-	next.Policy = &p
+	next.Policy = new(p)
 	event := next.event(c, EventPolicyChanged)
-	event.Policy = &p
+	event.Policy = new(p)
 	return next, &event, nil
 }
 
