@@ -68,8 +68,10 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// start starts every function anew, so that none remembers anything.
+// start starts every function anew, so that none remembers anything, and lets
+// indexes catch up.
 func (w *world) start() {
+	w.table.CatchUp()
 	log := slog.New(slog.DiscardHandler)
 	verifier := w.issuer.verifier(w.clock)
 	keys := &lifecycle.Service{Rings: w.rings, Vault: w.vault, Now: w.clock, Random: w, Log: log}
