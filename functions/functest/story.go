@@ -81,11 +81,7 @@ func (w *World) JaneAdministersSam() {
 func (w *World) JaneHasOffboardedSam() {
 	w.t.Helper()
 	w.JaneAdministersSam()
-	byJane := request(Sam)
-	byJane.Actor = apikey.Actor{Kind: apikey.ActorAdministrator, ID: Jane.IAMID}
-	if _, err := w.Keys.Suspend(w.t.Context(), byJane); err != nil {
-		w.t.Fatal(err)
-	}
+	w.suspend(Sam, Jane.IAMID)
 }
 
 func (w *World) janesSchedule(boundAt time.Time, s apikey.Schedule) {
@@ -136,11 +132,28 @@ func (w *World) putVersion(ctx context.Context, ring apikey.Ring, credential api
 // Suspend off-boards the owner, past every function.
 func (w *World) Suspend(owner apikey.Owner) {
 	w.t.Helper()
-	byAdministrator := request(owner)
-	byAdministrator.Actor = apikey.Actor{Kind: apikey.ActorAdministrator, ID: "IBMid-ADMINISTRATOR"}
-	if _, err := w.Keys.Suspend(w.t.Context(), byAdministrator); err != nil {
+	w.suspend(owner, "IBMid-ADMINISTRATOR")
+}
+
+func (w *World) suspend(owner apikey.Owner, administrator string) {
+	w.t.Helper()
+	if _, err := w.Keys.Suspend(w.t.Context(), administration(owner, administrator)); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// Reinstate ends the owner's suspension, past every function.
+func (w *World) Reinstate(owner apikey.Owner) {
+	w.t.Helper()
+	if _, err := w.Keys.Reinstate(w.t.Context(), administration(owner, "IBMid-ADMINISTRATOR")); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func administration(owner apikey.Owner, administrator string) apikey.ChangeRequest {
+	r := request(owner)
+	r.Actor = apikey.Actor{Kind: apikey.ActorAdministrator, ID: administrator}
+	return r
 }
 
 // SetPolicy gives the owner a rotation policy, past every function.
