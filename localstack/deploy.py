@@ -48,7 +48,7 @@ class Deployment:
         self.template = read_template(self.path, self.name)
         self.values = values
         if values is None:
-            self.values = {"IssuerUrl": options.issuer, "Audience": AUDIENCE, "NotificationEmail": NOTIFICATION_EMAIL}
+            self.values = {"IssuerUrl": options.issuer, "Audience": AUDIENCE, "NotificationEmail": NOTIFICATION_EMAIL, **self._given(options)}
         settings = Config(retries={"total_max_attempts": 3}, connect_timeout=5, read_timeout=60)
         self._client = lambda service: boto3.client(
             service,
@@ -59,6 +59,14 @@ class Deployment:
             config=settings,
         )
         self.cloudformation = self._client("cloudformation")
+
+    def _given(self, options):
+        """The values of parameters that somebody asked for."""
+        given = dict(value.partition("=")[::2] for value in options.parameter)
+        for name in given:
+            if name not in self.template.get("Parameters", {}):
+                raise Failure("%s has no parameter %s." % (self.name, name))
+        return given
 
     def run(self):
         """Deploys it; answers what is deployed, as _deployed_resources does."""
@@ -278,6 +286,7 @@ def main():
     for name in ("template", "code", "endpoint", "issuer", "env-file"):
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--protected-api", help="the template of the sample of a protected API (not deployed without)")
+    parser.add_argument("--parameter", metavar="NAME=VALUE", action="append", default=[])
     # Ctrl-C is for the command that started this one; it ends this one too.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -22,6 +22,8 @@ GO = os.environ.get("GO", "go")
 STACK = ["--dir", "build/test-stack"]
 ENV_FILE = os.path.abspath("build/test.env")
 E2E = "./localstack/e2e/..."
+# A test waits for the clock to come round by itself.
+QUICK_CLOCK = ["--parameter", "SweepSchedule=rate(1 minute)"]
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE_SECONDS = 5
 
@@ -119,7 +121,7 @@ def local_stack(part):
         take_turn(lock)
         stack("down", stdout=subprocess.DEVNULL)  # of a run that was killed
         try:
-            up = stack("up", "--port", "0", "--env-file", ENV_FILE, "--protected-api")
+            up = stack("up", "--port", "0", "--env-file", ENV_FILE, "--protected-api", *QUICK_CLOCK)
             part.seconds += time.monotonic() - began
             if up == 0:
                 yield settings()

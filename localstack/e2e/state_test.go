@@ -18,14 +18,14 @@ import (
 
 // What the store promises holds on the deployed table too.
 func TestStoreOnTheDeployedTable(t *testing.T) {
-	client := dynamodb.NewFromConfig(awsclient.Config(getenv, "dynamodb"))
+	client := dynamodb.NewFromConfig(awsclient.Config(cloud().Getenv, "dynamodb"))
 	storetest.Suite(t, func(_ *testing.T, now func() time.Time) *store.Store {
 		return store.New(client, stack["TABLE_NAME"], now, rand.Reader)
 	})
 }
 
 func secrets() *secretsmanager.Client {
-	return secretsmanager.NewFromConfig(awsclient.Config(getenv, "secretsmanager"))
+	return secretsmanager.NewFromConfig(awsclient.Config(cloud().Getenv, "secretsmanager"))
 }
 
 // checkSecret checks that AWSCURRENT of the owner's secret is the credential

@@ -74,8 +74,8 @@ func (e *Engine) batchGetItem(body []byte) (any, *refusal) {
 			return nil, invalid("Provided list of item keys contains duplicates")
 		case e.batchSize > 0 && len(seen) >= e.batchSize:
 			unprocessed.Keys = append(unprocessed.Keys, attributes)
-		case source[key] != nil:
-			found = append(found, source[key])
+		case source.byKey[key] != nil:
+			found = append(found, source.byKey[key])
 		}
 		seen[key] = true
 	}

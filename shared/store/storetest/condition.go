@@ -62,9 +62,9 @@ func (c condition) termHolds(term string, it item) (bool, error) {
 // compare is false for an attribute that is not there or of another type: that is
 // no error on DynamoDB.
 func compare(attribute value, operator string, operand value) (bool, error) {
-	if text, isText := operand["S"]; isText && operator == "=" {
-		is, ok := attribute["S"]
-		return ok && is == text, nil
+	if text, isText := operand["S"].(string); isText && (operator == "=" || operator == "<") {
+		is, ok := attribute["S"].(string)
+		return ok && (operator == "=" && is == text || operator == "<" && is < text), nil
 	}
 	right, err := number(operand)
 	if err != nil {
@@ -79,6 +79,8 @@ func compare(attribute value, operator string, operand value) (bool, error) {
 		return isNumber && left == right, nil
 	case "<=":
 		return isNumber && left <= right, nil
+	case "<":
+		return isNumber && left < right, nil
 	}
 	return false, fmt.Errorf("the engine does not know the operator %s", operator)
 }

@@ -2,11 +2,12 @@
 // the real store run on it. It knows the operations and expressions that the
 // store uses and refuses any other, and it is stricter than most emulators: a
 // read that does not ask for consistency gets what was there before the last
-// change.
+// change, and an index knows what the table had when it was asked last.
 package storetest
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -33,9 +34,10 @@ type Engine struct {
 	Transport *awstest.Transport
 
 	mu        sync.Mutex
-	items     map[string]item
-	previous  map[string]item
-	tokens    map[string]string
+	items     *shelf
+	previous  *shelf
+	indexes   map[string]*index
+	tokens    map[string][sha256.Size]byte
 	pageBytes int
 	batchSize int
 	pause     func()
@@ -43,7 +45,7 @@ type Engine struct {
 
 // NewEngine makes an engine with an empty table.
 func NewEngine() *Engine {
-	e := &Engine{items: map[string]item{}, previous: map[string]item{}, tokens: map[string]string{}, pageBytes: pageBytes}
+	e := &Engine{items: newShelf(), previous: newShelf(), indexes: newIndexes(), tokens: map[string][sha256.Size]byte{}, pageBytes: pageBytes}
 	e.Transport = awstest.NewTransport(e)
 	return e
 }
@@ -56,7 +58,7 @@ func (e *Engine) Items() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var all []string
-	for _, it := range e.items {
+	for _, it := range e.items.byKey {
 		encoded, err := json.Marshal(it)
 		if err != nil {
 			panic(err)
@@ -88,10 +90,14 @@ func (e *Engine) RoundTrip(r *http.Request) (*http.Response, error) {
 		result, refusal = e.batchGetItem(body)
 	case "UpdateItem":
 		result, refusal = e.updateItem(body)
+	case "PutItem":
+		result, refusal = e.putItem(body)
 	case "DeleteItem":
 		result, refusal = e.deleteItem(body)
 	case "Query":
 		result, refusal = e.query(body)
+	case "Scan":
+		result, refusal = e.scan(body)
 	default:
 		refusal = invalid("the engine does not know " + operation)
 	}
@@ -137,12 +143,12 @@ func (e *Engine) getItem(body []byte) (any, *refusal) {
 	return e.get(request, source)
 }
 
-func (e *Engine) get(request getRequest, source map[string]item) (any, *refusal) {
+func (e *Engine) get(request getRequest, source *shelf) (any, *refusal) {
 	key, err := e.keyOf(request.TableName, request.Key)
 	if err != nil {
 		return nil, err
 	}
-	if found, ok := source[key]; ok {
+	if found, ok := source.byKey[key]; ok {
 		return map[string]any{"Item": found}, nil
 	}
 	return map[string]any{}, nil
@@ -163,7 +169,7 @@ func (e *Engine) keyOf(table string, attributes item) (string, *refusal) {
 
 // canonical is a JSON text whose names are in order: the SDK writes a map's in
 // any.
-func canonical(body []byte) string {
+func canonical(body []byte) []byte {
 	var decoded any
 	if err := json.Unmarshal(body, &decoded); err != nil {
 		panic(err)
@@ -172,7 +178,7 @@ func canonical(body []byte) string {
 	if err != nil {
 		panic(err)
 	}
-	return string(encoded)
+	return encoded
 }
 
 // decode reads a request. An option that the engine does not know, such as a

@@ -20,7 +20,7 @@ var (
 // reserved are some of DynamoDB's reserved words: what an attribute here is
 // called, or could be. The emulator knows them all. An expression names such an
 // attribute through a placeholder only.
-var reserved = " action comment count counter data date first hash hold key keys last level local name owner role roles" +
+var reserved = " action comment count counter data date day first hash hold key keys last level local name owner role roles" +
 	" schema source start state status text time timestamp token total ttl type use user users uuid value values zone "
 
 // check refuses, as DynamoDB does before it looks at any item, expressions whose

@@ -1,18 +1,19 @@
 package storetest
 
 import (
-	"maps"
+	"iter"
 	"math"
 	"regexp"
 	"slices"
+	"strings"
 )
 
-// pageBytes is how many bytes a query reads before it ends its page, unless
-// SetPageBytes says otherwise: 1 MB, as on DynamoDB.
+// pageBytes is how many bytes a query or scan reads before it ends its page,
+// unless SetPageBytes says otherwise: 1 MB, as on DynamoDB.
 const pageBytes = 1 << 20
 
-// SetPageBytes sets how many bytes of items a query reads before it ends its
-// page, however many it was asked for. A page has at least one item.
+// SetPageBytes sets how many bytes of items a query or scan reads before it ends
+// its page, however many it was asked for. A page has at least one item.
 func (e *Engine) SetPageBytes(n int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -21,6 +22,7 @@ func (e *Engine) SetPageBytes(n int) {
 
 type queryRequest struct {
 	TableName                 string
+	IndexName                 string
 	KeyConditionExpression    string
 	ExpressionAttributeValues map[string]value
 	ScanIndexForward          *bool
@@ -29,7 +31,8 @@ type queryRequest struct {
 	ExclusiveStartKey         item
 }
 
-// query reads a partition between two sort keys, in either direction.
+// query reads a partition between two sort keys, in either direction, or one of an
+// index.
 func (e *Engine) query(body []byte) (any, *refusal) {
 	var request queryRequest
 	if err := decode(body, &request); err != nil {
@@ -41,6 +44,9 @@ func (e *Engine) query(body []byte) (any, *refusal) {
 	}
 	if limit < 1 {
 		return nil, invalid("Limit must be 1 or more")
+	}
+	if request.IndexName != "" {
+		return e.queryIndex(request, limit)
 	}
 	first, last, err := e.boundsOf(request)
 	if err != nil {
@@ -60,16 +66,17 @@ func (e *Engine) query(body []byte) (any, *refusal) {
 		source = e.items
 	}
 	backward := request.ScanIndexForward != nil && !*request.ScanIndexForward
+	partition, _, _ := strings.Cut(first, "\x00")
 	var keys []string
-	for _, key := range slices.Sorted(maps.Keys(source)) {
-		if first <= key && key <= last && (start == "" || backward == (key < start) && key != start) {
+	for _, key := range source.between(partition, first, last) {
+		if start == "" || backward == (key < start) && key != start {
 			keys = append(keys, key)
 		}
 	}
 	if backward {
 		slices.Reverse(keys)
 	}
-	return e.page(source, keys, limit), nil
+	return e.page(source, slices.Values(keys), limit, tableKey, nil), nil
 }
 
 var keyCondition = regexp.MustCompile(`^pk = (:\w+) AND sk BETWEEN (:\w+) AND (:\w+)$`)
@@ -100,16 +107,25 @@ func (e *Engine) boundsOf(request queryRequest) (first, last string, _ *refusal)
 	return bounds[0], bounds[1], nil
 }
 
-// page is the items of the keys until one of the limits is reached. As on
-// DynamoDB, a page that reached one names its last key, even when nothing follows.
-func (e *Engine) page(source map[string]item, keys []string, limit int) any {
-	items, size := []item{}, 0
-	for _, key := range keys {
-		it := source[key]
-		items = append(items, it)
-		if size += sizeOf(it); len(items) == limit || size >= e.pageBytes {
-			return map[string]any{"Items": items, "Count": len(items), "LastEvaluatedKey": item{"pk": it["pk"], "sk": it["sk"]}}
+// page is the items of the keys, but for those that a filter leaves out, until one
+// of the limits is reached. As on DynamoDB, a page that reached one names its last
+// key, even when nothing follows.
+func (e *Engine) page(source *shelf, keys iter.Seq[string], limit int, keyOf func(item) item, filter func(item) bool) any {
+	items, read, size := []item{}, 0, 0
+	answer := map[string]any{}
+	for key := range keys {
+		it := source.byKey[key]
+		if filter == nil || filter(it) {
+			items = append(items, it)
+		}
+		read++
+		if size += sizeOf(it); read == limit || size >= e.pageBytes {
+			answer["LastEvaluatedKey"] = keyOf(it)
+			break
 		}
 	}
-	return map[string]any{"Items": items, "Count": len(items)}
+	answer["Items"], answer["Count"], answer["ScannedCount"] = items, len(items), read
+	return answer
 }
+
+func tableKey(it item) item { return item{"pk": it["pk"], "sk": it["sk"]} }

@@ -5,11 +5,13 @@ import "encoding/base64"
 // maxItemBytes is how much an item may have: 400 KB.
 const maxItemBytes = 400 << 10
 
+// fits refuses an item that DynamoDB would not write: one that is too big, or no
+// index could have.
 func fits(it item) *refusal {
 	if sizeOf(it) > maxItemBytes {
 		return invalid("Item size has exceeded the maximum allowed size")
 	}
-	return nil
+	return indexable(it)
 }
 
 // sizeOf is how many bytes DynamoDB counts for an item: names and values.

@@ -26,7 +26,7 @@ func (e *Engine) updateItem(body []byte) (any, *refusal) {
 	if err := request.check(request.ConditionExpression, request.UpdateExpression); err != nil {
 		return nil, invalid(err.Error())
 	}
-	before := e.items[key]
+	before := e.items.byKey[key]
 	after := maps.Clone(before)
 	if after == nil {
 		after = maps.Clone(request.Key)

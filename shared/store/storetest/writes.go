@@ -1,5 +1,10 @@
 package storetest
 
+import (
+	"crypto/sha256"
+	"strings"
+)
+
 type putRequest struct {
 	condition
 	Item item
@@ -32,7 +37,7 @@ func (e *Engine) transactWriteItems(body []byte) (any, *refusal) {
 	if n := len(request.TransactItems); n == 0 || n > maxActions {
 		return nil, invalid("Member must have length less than or equal to 100, and not be empty")
 	}
-	sent := canonical(body)
+	sent := sha256.Sum256(canonical(body))
 	if seen, ok := e.tokens[request.ClientRequestToken]; ok {
 		if seen != sent {
 			return nil, &refusal{Type: typePrefix + "IdempotentParameterMismatchException", Message: "the token was used for another transaction"}
@@ -98,8 +103,30 @@ func (e *Engine) consider(action writeAction) (key string, after item, holds boo
 	if refused := fits(after); refused != nil {
 		return "", nil, false, refused
 	}
-	holds, refused = wait.holds(e.items[key])
+	holds, refused = wait.holds(e.items.byKey[key])
 	return key, after, holds, refused
+}
+
+func (e *Engine) putItem(body []byte) (any, *refusal) {
+	var request putRequest
+	if err := decode(body, &request); err != nil {
+		return nil, err
+	}
+	key, err := e.keyOf(request.TableName, request.Item)
+	if err != nil {
+		return nil, err
+	}
+	if err := request.check(request.ConditionExpression); err != nil {
+		return nil, invalid(err.Error())
+	}
+	if err := fits(request.Item); err != nil {
+		return nil, err
+	}
+	if err := e.await(request.condition, key); err != nil {
+		return nil, err
+	}
+	e.write(key, request.Item)
+	return map[string]any{}, nil
 }
 
 func (e *Engine) deleteItem(body []byte) (any, *refusal) {
@@ -126,25 +153,28 @@ func (e *Engine) await(wait condition, key string) *refusal {
 	if wait.ReturnValuesOnConditionCheckFailure != "" && wait.ReturnValuesOnConditionCheckFailure != "ALL_OLD" {
 		return invalid("the engine returns ALL_OLD or nothing")
 	}
-	holds, err := wait.holds(e.items[key])
+	holds, err := wait.holds(e.items.byKey[key])
 	if err != nil || holds {
 		return err
 	}
 	failed := &refusal{Type: typePrefix + "ConditionalCheckFailedException", Message: "The conditional request failed"}
 	if wait.ReturnValuesOnConditionCheckFailure == "ALL_OLD" {
-		failed.Item = e.items[key]
+		failed.Item = e.items.byKey[key]
 	}
 	return failed
 }
 
 // write makes a change, and keeps what was there for reads that may be stale.
 func (e *Engine) write(key string, after item) {
-	if before, ok := e.items[key]; ok {
-		e.previous[key] = before
+	partition, _, _ := strings.Cut(key, "\x00")
+	before := e.items.byKey[key]
+	if before != nil {
+		e.previous.put(partition, key, before)
 	}
+	e.leaveBehind(key, before, after)
 	if after == nil {
-		delete(e.items, key)
+		e.items.remove(partition, key)
 		return
 	}
-	e.items[key] = after
+	e.items.put(partition, key, after)
 }

@@ -38,12 +38,17 @@ type Engine struct {
 	// writes the version anew, without the labels that it had.
 	LikeEmulators bool
 
-	mu      sync.Mutex
-	secrets map[string]*secret // by ARN
-	made    int
+	mu       sync.Mutex
+	secrets  map[string]*secret // by ARN
+	arns     map[string]string  // by name
+	order    []*secret          // as they were made
+	made     int
+	pageSize int
 }
 
 type secret struct {
+	made   int
+	arn    string
 	name   string
 	values map[string]string // by version id
 	labels map[string]string // label → version id
@@ -51,7 +56,7 @@ type secret struct {
 
 // NewEngine makes an engine without secrets.
 func NewEngine() *Engine {
-	e := &Engine{secrets: map[string]*secret{}}
+	e := &Engine{secrets: map[string]*secret{}, arns: map[string]string{}, pageSize: maxPageSize}
 	e.Transport = awstest.NewTransport(e)
 	return e
 }
@@ -105,6 +110,10 @@ type request struct {
 	RemoveFromVersionID        string `json:"RemoveFromVersionId"`
 	MoveToVersionID            string `json:"MoveToVersionId"`
 	ForceDeleteWithoutRecovery bool
+	Filters                    []filter
+	MaxResults                 int
+	NextToken                  string
+	SortOrder                  string
 }
 
 type refusal struct {
@@ -135,8 +144,11 @@ func (e *Engine) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func (e *Engine) answer(target string, q request) (any, *refusal) {
 	operation := strings.TrimPrefix(target, "secretsmanager.")
-	if operation == "CreateSecret" {
+	switch operation {
+	case "CreateSecret":
 		return e.create(q)
+	case "ListSecrets":
+		return e.list(q)
 	}
 	arn, s := e.find(q.SecretID)
 	if s == nil {
@@ -157,6 +169,8 @@ func (e *Engine) answer(target string, q request) (any, *refusal) {
 		return s.get(arn, q)
 	case "DeleteSecret":
 		delete(e.secrets, arn)
+		delete(e.arns, s.name)
+		e.order = slices.DeleteFunc(e.order, func(other *secret) bool { return other == s })
 		return map[string]any{"ARN": arn, "Name": s.name}, nil
 	}
 	return nil, refuse("InvalidRequestException", "the engine does not know "+operation)
@@ -164,12 +178,10 @@ func (e *Engine) answer(target string, q request) (any, *refusal) {
 
 // find looks a secret up by ARN or name.
 func (e *Engine) find(id string) (string, *secret) {
-	for arn, s := range e.secrets {
-		if arn == id || s.name == id {
-			return arn, s
-		}
+	if arn, named := e.arns[id]; named {
+		id = arn
 	}
-	return "", nil
+	return id, e.secrets[id]
 }
 
 func (e *Engine) create(q request) (any, *refusal) {
@@ -186,11 +198,14 @@ func (e *Engine) create(q request) (any, *refusal) {
 	if e.LikeEmulators {
 		version = fmt.Sprintf("00000000-0000-4000-8000-%012d", e.made)
 	}
-	e.secrets[arn] = &secret{
+	made := &secret{
+		made:   e.made,
+		arn:    arn,
 		name:   q.Name,
 		values: map[string]string{version: q.SecretString},
 		labels: map[string]string{current: version},
 	}
+	e.secrets[arn], e.arns[q.Name], e.order = made, arn, append(e.order, made)
 	return map[string]any{"ARN": arn, "Name": q.Name, "VersionId": version}, nil
 }
 
