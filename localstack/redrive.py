@@ -40,6 +40,8 @@ class Letter:
         self.id = message["MessageId"]
         self.receipt = message["ReceiptHandle"]
         self.body = message["Body"]
+        # The relay's, of what it has set aside.
+        self.reason = message.get("MessageAttributes", {}).get("reason", {}).get("StringValue")
         self.span = self.item = None
         try:
             content = json.loads(self.body)
@@ -74,7 +76,8 @@ class Queue:
         while True:
             # The long form asks all of the queue's servers.
             answer = self.client.receive_message(
-                QueueUrl=self.url, MaxNumberOfMessages=MOST_AT_ONCE, WaitTimeSeconds=2, VisibilityTimeout=HIDDEN)
+                QueueUrl=self.url, MaxNumberOfMessages=MOST_AT_ONCE, WaitTimeSeconds=2, VisibilityTimeout=HIDDEN,
+                MessageAttributeNames=["reason"])
             letters = [Letter(message) for message in answer.get("Messages", [])]
             # One that turns up again has been hidden for too long; it is known.
             new = [letter for letter in letters if letter.id not in self.held]
@@ -172,13 +175,14 @@ class Redrive:
             self.tell("  %s: %d announced" % (name, done["relayed"]))
 
     def _keep(self, why, letters):
-        self.tell("  %s. Kept: %s" % (why, ", ".join(letter.id for letter in letters)))
+        # In ASCII: a terminal obeys some characters.
+        self.tell("  %s. Kept: %s" % (why, ", ".join(
+            letter.id + (" (set aside: %s)" % json.dumps(letter.reason) if letter.reason else "") for letter in letters)))
 
     def _ask(self, request):
         answer = self.lambdas.invoke(FunctionName=self.relay, Payload=json.dumps({"redrive": request}).encode())
         decoded = json.loads(answer["Payload"].read())
         if answer.get("FunctionError"):
-            # In ASCII: a terminal obeys some characters.
             return None, json.dumps(decoded.get("errorMessage") if isinstance(decoded, dict) else decoded)
         return decoded, None
 

@@ -21,6 +21,7 @@ class FakeQueue:
     def __init__(self):
         self.now = 0
         self.messages = {}  # by id: body, hidden until, receipt
+        self.reasons = {}
         self.receipts = 0
         self.hidden_for = []
         self.undeletable = set()
@@ -33,15 +34,18 @@ class FakeQueue:
     def visible(self):
         return [name for name, (_, until, _) in self.messages.items() if until <= self.now]
 
-    def receive_message(self, QueueUrl, MaxNumberOfMessages, WaitTimeSeconds, VisibilityTimeout):
-        assert QueueUrl == QUEUE_URL and MaxNumberOfMessages <= 10 and WaitTimeSeconds > 0
+    def receive_message(self, QueueUrl, MaxNumberOfMessages, WaitTimeSeconds, VisibilityTimeout, MessageAttributeNames):
+        assert QueueUrl == QUEUE_URL and MaxNumberOfMessages <= 10 and WaitTimeSeconds > 0 and MessageAttributeNames == ["reason"]
         names = self.visible()[:MaxNumberOfMessages]
         if not names:
             return {}
         for name in names:
             self.receipts += 1
             self.messages[name][1:] = self.now + VisibilityTimeout, "receipt-%d" % self.receipts
-        return {"Messages": [{"MessageId": name, "ReceiptHandle": self.messages[name][2], "Body": self.messages[name][0]} for name in names]}
+        return {"Messages": [{
+            "MessageId": name, "ReceiptHandle": self.messages[name][2], "Body": self.messages[name][0],
+            **({"MessageAttributes": {"reason": {"StringValue": self.reasons[name]}}} if name in self.reasons else {}),
+        } for name in names]}
 
     def delete_message_batch(self, QueueUrl, Entries):
         failed = []
@@ -190,6 +194,12 @@ class RedriveTest(unittest.TestCase):
         self.relay.answers = ["\x1b[2J"]
         self.run_it()
         self.assertTrue("".join(self.told).isprintable(), self.told)
+
+    def test_why_the_relay_set_it_aside_is_told_with_what_is_kept(self):
+        self.queue.reasons[self.queue.add(record("EVENT#1"))] = "the item \x1b carries no notice"
+        self.relay.answers = [done(0, unreadable=1)]
+        self.run_it()
+        self.assertIn('Kept: m1 (set aside: "the item \\u001b carries no notice")', "\n".join(self.told))
 
     def test_what_is_kept_is_there_for_the_next_time_at_once(self):
         self.queue.add("no JSON")
