@@ -63,7 +63,7 @@ def test(parts, modules, env):
 def prove(parts, env):
     flags = ["-shuffle=on", "-timeout=30m"]
     parts.append(Part("proofs"))
-    run_tests(parts[-1], ".", [*flags, "-count=1", "./proof"], env)
+    run_tests(parts[-1], ".", [*flags, "-count=1", "./proof", "./functions/sweep"], env)
     run_on_stack(parts, "proofs on the stack", [*flags, "-run=OnTheEmulator"], env)
 
 

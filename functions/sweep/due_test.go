@@ -77,6 +77,29 @@ func TestAnotherDefaultReachesEveryRingWithoutAPolicyOfItsOwn(t *testing.T) {
 	})
 }
 
+// What is not old enough for anything to be due costs nothing: two questions of the
+// index, and the day's walk.
+func TestRingsOfWhichNothingCanBeDueAreNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for n := range 30 {
+			w.create(userN(n))
+		}
+		w.setPolicy(userN(0), ofDeployment)
+		w.setPolicy(userN(1), apikey.RotationPolicy{})
+		p := w.start(ofDeployment)
+		p.run() // with the day's walk
+		w.rotate(userN(2))
+		pass(time.Hour)
+		p.table.TakeCalls()
+		p.secrets.TakeCalls()
+		wantCounts(t, p.run(), sweep.Counts{})
+		if diff := cmp.Diff([]string{"Query", "Query", "GetItem"}, append(p.table.TakeCalls(), p.secrets.TakeCalls()...)); diff != "" {
+			t.Errorf("calls (-want +got): %s", diff)
+		}
+	})
+}
+
 // An index that lags leads to rings that are not due any more, and not yet to those
 // that are: the first are left alone, and the second come next time.
 func TestAnIndexThatLagsMakesNothingWrong(t *testing.T) {

@@ -201,11 +201,11 @@ func sweepUnderQuota(t *testing.T, share, sweeps int, fault awstest.Fault) (q *q
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	for range sweeps {
-		p := w.startPaced(apikey.RotationPolicy{MaxAgeDays: 90}, func(p *process) secretsmanager.HTTPClient {
+		p := w.startOn(apikey.RotationPolicy{MaxAgeDays: 90}, w.table, w.secrets, func(c client) secretsmanager.HTTPClient {
 			if share == 0 {
-				return client{p.secrets}
+				return c
 			}
-			return awsclient.Paced(aws.Config{HTTPClient: client{p.secrets}}, share).HTTPClient
+			return awsclient.Paced(aws.Config{HTTPClient: c}, share).HTTPClient
 		})
 		p.secrets.SetFault(func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
 			return q.meet(call, func() (*http.Response, error) {

@@ -60,15 +60,16 @@ type process struct {
 
 // start starts a process that goes by the policy.
 func (w *world) start(deployment apikey.RotationPolicy) *process {
-	return w.startPaced(deployment, func(p *process) secretsmanager.HTTPClient { return client{p.secrets} })
+	return w.startOn(deployment, w.table, w.secrets, unpaced)
 }
 
-// startPaced is start with something before the calls of Secrets Manager.
-func (w *world) startPaced(deployment apikey.RotationPolicy, pace func(*process) secretsmanager.HTTPClient) *process {
-	p := &process{w: w, table: awstest.NewTransport(w.table), secrets: awstest.NewTransport(w.secrets), log: &log{}}
-	logger := telemetry.NewLogger(p.log, slog.LevelDebug, "test")
+// startOn is start on engines that may be elsewhere, with something before the
+// calls of Secrets Manager.
+func (w *world) startOn(deployment apikey.RotationPolicy, table, engine http.RoundTripper, pace func(client) secretsmanager.HTTPClient) *process {
+	p := &process{w: w, table: awstest.NewTransport(table), secrets: awstest.NewTransport(engine), log: &log{}}
+	logger := telemetry.NewLogger(p.log, slog.LevelInfo, "test")
 	secrets := secretsmanager.NewFromConfig(awsclient.ConfigOn(p.secrets, awstest.Getenv, "secretsmanager"), func(o *secretsmanager.Options) {
-		o.HTTPClient = pace(p)
+		o.HTTPClient = pace(client{p.secrets})
 	})
 	keys := &lifecycle.Service{
 		Rings:  store.New(dynamodb.NewFromConfig(awsclient.ConfigOn(p.table, awstest.Getenv, "dynamodb")), storetest.Table, time.Now, rand.Reader),
@@ -80,6 +81,8 @@ func (w *world) startPaced(deployment apikey.RotationPolicy, pace func(*process)
 	p.Sweep = &sweep.Sweep{Keys: keys, Deployment: deployment, Now: time.Now, Log: logger}
 	return p
 }
+
+func unpaced(c client) secretsmanager.HTTPClient { return c }
 
 type client struct{ http.RoundTripper }
 
