@@ -17,10 +17,11 @@ func (s *scene) setPolicy() servicetest.Answer {
 	return s.process.Send(s.ctx, servicetest.Request{Method: "PUT", Path: policyPath, Token: s.user(), Body: policy30})
 }
 
-// offBoard is what an administrator of the account does: here, the user.
-func (s *scene) offBoard() servicetest.Answer {
-	return s.send("DELETE", accountPath+"/"+s.owner.IAMID, "")
-}
+// offBoarding is the path of the user, for an administrator of the account: here,
+// the user.
+func (s *scene) offBoarding() string { return accountPath + "/" + s.owner.IAMID }
+
+func (s *scene) offBoard() servicetest.Answer { return s.send("DELETE", s.offBoarding(), "") }
 
 func policyOperations() []operation {
 	isSet := func(_ *scene, a servicetest.Answer) bool {
@@ -51,7 +52,7 @@ func accountOperations() []operation {
 		{
 			name: "a user's history for an administrator", given: (*scene).hasRotated, status: http.StatusOK,
 			ask: func(s *scene) servicetest.Answer {
-				return s.send("GET", accountPath+"/"+s.owner.IAMID+"/history", "")
+				return s.send("GET", s.offBoarding()+"/history", "")
 			},
 			right: func(_ *scene, a servicetest.Answer) bool { return len(a.Changes) == 2 && a.Changes[0].Revision == 2 },
 		},
@@ -67,7 +68,7 @@ func accountOperations() []operation {
 		{
 			name: "reinstate a user", status: http.StatusOK, changes: 1,
 			given: func(s *scene) { s.hasKey(); s.done(s.offBoard()); s.issued = nil },
-			ask:   func(s *scene) servicetest.Answer { return s.send("POST", accountPath+"/"+s.owner.IAMID+"/reinstatement", "") },
+			ask:   func(s *scene) servicetest.Answer { return s.send("POST", s.offBoarding()+"/reinstatement", "") },
 			right: func(_ *scene, a servicetest.Answer) bool { return strings.Contains(a.Text, `"suspended":false`) },
 		},
 		{
