@@ -148,7 +148,7 @@ func (b Backend) Repair(ctx context.Context, owner apikey.Owner) error {
 	tomorrow := func() time.Time { return time.Now().Add(24 * time.Hour) }
 	vault, ring := b.vault(b.Secrets, tomorrow), b.Start().Keys.Rings.Reader(owner)
 	err := vault.Repair(ctx, ring)
-	for n := 0; apikey.CodeOf(err) == apikey.CodeUnavailable && n < repeats; n++ {
+	for n := 0; errors.Is(err, context.DeadlineExceeded) && n < repeats; n++ {
 		err = vault.Repair(ctx, ring)
 	}
 	return err
