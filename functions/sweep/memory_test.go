@@ -92,7 +92,7 @@ func sweepAndMeasure() error {
 // The memory of a sweep does not grow with the number of owners, and its time no
 // faster than that.
 func TestTheMemoryOfASweepDoesNotGrowWithTheOwners(t *testing.T) {
-	few, many := 300, 1200
+	few, many := 200, 800
 	if os.Getenv("PROOF") == "full" { // make prove
 		few, many = 1000, 10_000
 	}
