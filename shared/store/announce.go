@@ -26,6 +26,9 @@ func RefusalPeriod(t time.Time) time.Time { return t.Truncate(time.Hour) }
 // noticeSK is what an announcement is written under: once for a key, or once for
 // a key and day, or hour.
 func noticeSK(e apikey.Event) (string, error) {
+	if len(e.Keys) == 0 {
+		return "", fmt.Errorf("%s is about no key", e.Type)
+	}
 	key := e.Keys[0].ID.String()
 	switch e.Type { //nolint:exhaustive // all others are changes
 	case apikey.EventRotationDue:

@@ -48,7 +48,7 @@ func decodeEvent(r reader) (apikey.Event, error) {
 		OccurredAt:    r.instant("occurredAt"),
 		Actor:         decodeActor(r.nested("actor")),
 		CorrelationID: r.text("correlationId"),
-		Keys:          readList(r, "keys", decodeKey),
+		Keys:          decodeKeys(r),
 		SecretARN:     r.text("secretArn"),
 		Schedules:     readList(r, "schedules", decodeSchedule),
 		AffectedRuns:  r.count("affectedRuns"),
@@ -72,6 +72,14 @@ func decodeEvent(r reader) (apikey.Event, error) {
 	}
 	event.Reason = r.optionalText("reason")
 	return event, *r.err
+}
+
+// decodeKeys reads the keys of an event: every event has them, be it none.
+func decodeKeys(r reader) []apikey.Key {
+	if !r.has("keys") {
+		r.fail("keys", errAttribute)
+	}
+	return readList(r, "keys", decodeKey)
 }
 
 func encodeSchedule(s apikey.Schedule) item {

@@ -16,7 +16,8 @@ import (
 // anyOperation is something that the store does, with a request that may end.
 type anyOperation func(context.Context, *scene) error
 
-// readsAndWrites are the operations on schedules, facts, runs and uses.
+// readsAndWrites are the operations on schedules, facts, runs and uses, on what
+// indexes lead to, announcements and walks.
 var readsAndWrites = map[string]anyOperation{
 	"a fact": func(ctx context.Context, s *scene) error {
 		_, err := s.store.Fact(ctx, s.needsRing())
@@ -62,6 +63,37 @@ var readsAndWrites = map[string]anyOperation{
 		_, _, err := s.store.RingAndUses(ctx, s.owner.Locator())
 		return err
 	},
+	"due rings": func(ctx context.Context, s *scene) error {
+		return s.store.DueRings(ctx, store.DueByDefault, time.Now().Add(time.Hour), func([]store.FoundRing) error { return nil })
+	},
+	"an account's rings": func(ctx context.Context, s *scene) error {
+		_, _, err := s.store.AccountRings(ctx, s.owner.AccountID, "", 10)
+		return err
+	},
+	"an announcement": func(ctx context.Context, s *scene) error {
+		_, err := s.store.Announce(ctx, s.coming().RotationDue(now(), time.Now()))
+		return err
+	},
+	"what was announced": func(ctx context.Context, s *scene) error {
+		_, err := s.store.NotYetAnnounced(ctx, []apikey.Ring{s.coming()})
+		return err
+	},
+	"notices of a span": func(ctx context.Context, s *scene) error {
+		_, _, err := s.store.NoticesBetween(ctx, time.Now(), time.Now(), "")
+		return err
+	},
+	"an item's notice": func(ctx context.Context, s *scene) error {
+		_, _, err := s.store.NoticeOf(ctx, "OWNER#"+s.owner.Locator().String(), "EVENT#0000000001")
+		return err
+	},
+	"a walk": func(ctx context.Context, s *scene) error {
+		_, err := s.store.DailyWalk(ctx)
+		return err
+	},
+	"a walk's next page": func(ctx context.Context, s *scene) error {
+		_, err := s.store.AdvanceWalk(ctx, store.Walk{Day: "2026-11-03"})
+		return err
+	},
 	"a binding": func(ctx context.Context, s *scene) error {
 		_, err := s.store.Update(ctx, s.owner, store.Idempotency{}, func(_ context.Context, ring apikey.Ring) (apikey.Ring, *apikey.Event, error) {
 			next, event, _, err := ring.Bind(apikey.Command{Now: time.Now()}, nil, apikey.Schedule{ID: "nightly", Binding: apikey.FollowActive})
@@ -69,6 +101,11 @@ var readsAndWrites = map[string]anyOperation{
 		})
 		return err
 	},
+}
+
+// coming is a ring whose rotation is coming.
+func (s *scene) coming() apikey.Ring {
+	return apikey.Ring{Owner: s.owner, Active: &apikey.Key{ID: apikey.KeyID{6: 0x70, 8: 0x80}}}
 }
 
 // Nothing goes on when the request is over that it was for.

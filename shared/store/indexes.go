@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -103,11 +104,15 @@ func (s *Store) AccountRings(ctx context.Context, accountID, after string, limit
 		query.KeyConditionExpression = aws.String("accountOfRing = :account AND iamId > :after")
 		query.ExpressionAttributeValues[":after"] = text(after)
 	}
-	page, err := s.client.Query(ctx, query)
-	if err != nil {
-		return nil, false, unavailable(err)
+	var found []item
+	pages := dynamodb.NewQueryPaginator(s.client, query)
+	for pages.HasMorePages() && len(found) <= limit {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, false, unavailable(err)
+		}
+		found = append(found, page.Items...)
 	}
-	found := page.Items
 	if more = len(found) > limit; more {
 		found = found[:limit]
 	}
@@ -116,16 +121,22 @@ func (s *Store) AccountRings(ctx context.Context, accountID, after string, limit
 }
 
 // foundRings reads the rings that an index has found, and the uses of their keys.
+// What is in the index and cannot be a ring has an error like a damaged one.
 func (s *Store) foundRings(ctx context.Context, items []item) ([]FoundRing, error) {
-	found := make([]FoundRing, len(items))
+	found := make([]FoundRing, 0, len(items))
+	known := map[apikey.Locator]bool{}
 	var keys []item
-	for i, attributes := range items {
-		locator, err := locatorOf(attributes)
-		if err != nil {
-			return nil, err
+	for _, attributes := range items {
+		ring := FoundRing{IAMID: newReader(attributes).optionalText("iamId")}
+		if ring.Locator, ring.Err = locatorOf(attributes); ring.Err == nil {
+			// A ring that moved while its index was read may be in it twice.
+			if known[ring.Locator] {
+				continue
+			}
+			known[ring.Locator] = true
+			keys = append(keys, ringKey(ring.Locator), useKey(ring.Locator))
 		}
-		found[i].Locator, found[i].IAMID = locator, newReader(attributes).optionalText("iamId")
-		keys = append(keys, ringKey(locator), useKey(locator))
+		found = append(found, ring)
 	}
 	read := sortKeyed{}
 	for chunk := range slices.Chunk(keys, maxBatchKeys) {
@@ -134,7 +145,9 @@ func (s *Store) foundRings(ctx context.Context, items []item) ([]FoundRing, erro
 		}
 	}
 	for i := range found {
-		found[i].Ring, found[i].LastUsedAt, found[i].Err = ringAndUsesOf(read, found[i].Locator)
+		if found[i].Err == nil {
+			found[i].Ring, found[i].LastUsedAt, found[i].Err = ringAndUsesOf(read, found[i].Locator)
+		}
 	}
 	return found, nil
 }
@@ -142,6 +155,11 @@ func (s *Store) foundRings(ctx context.Context, items []item) ([]FoundRing, erro
 // locatorOf tells whose partition an item is in.
 func locatorOf(attributes item) (apikey.Locator, error) {
 	r := newReader(attributes)
-	locator, err := apikey.ParseLocator(strings.TrimPrefix(r.text("pk"), partitionPrefix))
-	return locator, errors.Join(*r.err, err)
+	pk := r.text("pk")
+	rest, ours := strings.CutPrefix(pk, partitionPrefix)
+	locator, err := apikey.ParseLocator(rest)
+	if !ours || err != nil {
+		return apikey.Locator{}, errors.Join(*r.err, fmt.Errorf("the item %s in %q is no owner's", r.optionalText("sk"), pk))
+	}
+	return locator, nil
 }

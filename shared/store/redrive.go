@@ -18,6 +18,11 @@ type Noticed struct {
 	Err   error
 }
 
+// secondFormat is an instant's second, as every text of an instant in it begins.
+// The texts of instants within a second do not sort as the instants do ("0.5Z" is
+// before "0Z"), so the table is asked for whole seconds.
+const secondFormat = "2006-01-02T15:04:05"
+
 // NoticesBetween reads what was announced in a span of time, both ends included,
 // from the whole table: a page, that may be empty, and where the next one begins.
 // cursor is "" at the beginning, next is "" at the end. Errors: invalid_request
@@ -27,7 +32,7 @@ func (s *Store) NoticesBetween(ctx context.Context, since, until time.Time, curs
 	if err != nil {
 		return nil, "", err
 	}
-	values := item{":since": instant(since), ":until": instant(until)}
+	values := item{":since": text(since.UTC().Format(secondFormat)), ":until": text(until.UTC().Format(secondFormat) + "~")}
 	var kinds []string
 	for i, prefix := range announced {
 		name := ":kind" + string(rune('0'+i))
@@ -46,14 +51,20 @@ func (s *Store) NoticesBetween(ctx context.Context, since, until time.Time, curs
 	}
 	for _, attributes := range page.Items {
 		event, err := eventOf(attributes)
+		if err == nil && (event.OccurredAt.Before(since) || event.OccurredAt.After(until)) {
+			continue
+		}
 		found = append(found, Noticed{event, err})
 	}
 	return found, cursorAt(page.LastEvaluatedKey), nil
 }
 
 // NoticeOf reads what one item announces; found is false when there is none such.
-// Errors: unavailable.
+// Errors: invalid_request when half of the item's key is empty, unavailable.
 func (s *Store) NoticeOf(ctx context.Context, pk, sk string) (notice Noticed, found bool, err error) {
+	if pk == "" || sk == "" {
+		return Noticed{}, false, apikey.Invalid("item", "is named by its pk and its sk")
+	}
 	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName: &s.table, Key: item{"pk": text(pk), "sk": text(sk)}, ConsistentRead: aws.Bool(true),
 	})

@@ -289,3 +289,25 @@ func always(fault awstest.Fault) func() awstest.Fault {
 func once(fault awstest.Fault) func() awstest.Fault {
 	return func() awstest.Fault { return awstest.Once(fault) }
 }
+
+// twice answers a query with each of its items twice.
+func twice(t *testing.T) awstest.Fault {
+	return func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+		response, err := next()
+		if err != nil {
+			return nil, err
+		}
+		answer := decoded(t, response)
+		items := answer["Items"].([]any)
+		answer["Items"] = append(items, items...)
+		return awstest.Answer(http.StatusOK, answer), nil
+	}
+}
+
+// cancelling ends the caller's request in the middle of a call.
+func cancelling(cancel context.CancelFunc) awstest.Fault {
+	return func(call awstest.Call, _ func() (*http.Response, error)) (*http.Response, error) {
+		cancel()
+		return nil, call.Context.Err()
+	}
+}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -37,9 +38,37 @@ func eventOf(attributes item) (apikey.Event, error) {
 	}
 	event, err := decodeEvent(r)
 	if err == nil && event.Owner.Locator() != locator {
-		err = fmt.Errorf("the item %s of %s is another owner's", sk, locator)
+		err = errors.New("it is another owner's")
 	}
-	return event, err
+	if err == nil {
+		err = checkPlace(event, sk)
+	}
+	if err != nil {
+		return apikey.Event{}, fmt.Errorf("the item %s of %s cannot be used: %w", sk, locator, err)
+	}
+	return event, nil
+}
+
+// checkPlace makes sure that an event is one that is written under that sort key:
+// another is not ours, and must not be announced.
+func checkPlace(event apikey.Event, sk string) error {
+	place := eventSK(event.Revision)
+	switch event.Type {
+	case apikey.EventCreated, apikey.EventRotated, apikey.EventDeleted, apikey.EventAllDeleted,
+		apikey.EventPolicyChanged, apikey.EventOwnerSuspended, apikey.EventOwnerReinstated,
+		apikey.EventScheduleBound, apikey.EventScheduleUnbound:
+	case apikey.EventRotationDue, apikey.EventRotationFailed, apikey.EventUseRefused:
+		var err error
+		if place, err = noticeSK(event); err != nil {
+			return err
+		}
+	default:
+		return fmt.Errorf("its type %q is none", event.Type)
+	}
+	if place != sk {
+		return fmt.Errorf("its place is %s", place)
+	}
+	return nil
 }
 
 func carriesNotice(sk string) bool {

@@ -2,11 +2,11 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
 // walkKey is the one item that is no owner's: how far the day's walk through all
@@ -22,6 +22,8 @@ type Walk struct {
 	// Token is where it goes on; "" is the beginning.
 	Token string
 	Done  bool
+	// damaged tells that what is on record cannot be read, and so is written over.
+	damaged bool
 }
 
 // DailyWalk is today's walk, as far as it has come. Errors: unavailable.
@@ -38,7 +40,9 @@ func (s *Store) DailyWalk(ctx context.Context) (Walk, error) {
 	walk := Walk{Day: r.text("day"), Pages: r.number("pages"), Token: r.text("token"), Done: r.flag("done")}
 	// Days do not go back, even when a clock does. What cannot be read is walked
 	// anew.
-	if *r.err == nil && walk.Day >= today.Day {
+	_, err = time.Parse(time.DateOnly, walk.Day)
+	today.damaged = errors.Join(*r.err, err) != nil
+	if !today.damaged && walk.Day >= today.Day {
 		return walk, nil
 	}
 	return today, nil
@@ -49,17 +53,19 @@ func (s *Store) DailyWalk(ctx context.Context) (Walk, error) {
 // unavailable.
 func (s *Store) AdvanceWalk(ctx context.Context, walk Walk) (Walk, error) {
 	walk.Pages++
-	_, err := s.client.PutItem(ctx, &dynamodb.PutItemInput{
+	put := &dynamodb.PutItemInput{
 		TableName: &s.table,
 		Item: with(walkKey, item{
 			"day": text(walk.Day), "pages": number(walk.Pages), "token": text(walk.Token), "done": flag(walk.Done),
 		}, time.Time{}),
-		ConditionExpression:      aws.String("attribute_not_exists(pk) OR #day < :day OR #day = :day AND pages < :pages"),
-		ExpressionAttributeNames: map[string]string{"#day": "day"},
-		ExpressionAttributeValues: map[string]types.AttributeValue{
-			":day": text(walk.Day), ":pages": number(walk.Pages),
-		},
-	})
+	}
+	if !walk.damaged {
+		put.ConditionExpression = aws.String("attribute_not_exists(pk) OR #day < :day OR #day = :day AND pages < :pages")
+		put.ExpressionAttributeNames = map[string]string{"#day": "day"}
+		put.ExpressionAttributeValues = item{":day": text(walk.Day), ":pages": number(walk.Pages)}
+	}
+	_, err := s.client.PutItem(ctx, put)
+	walk.damaged = false
 	if isConditionNotMet(err) {
 		walk.Done = true
 		return walk, nil

@@ -25,8 +25,8 @@ type Secret struct {
 
 // List lists the vault's secrets, a page at a time; next is "" after the last.
 // Secrets with the vault's prefix and another kind of name are somebody else's and
-// left out. A token that Secrets Manager does not know any more leads to the
-// beginning. Errors: unavailable.
+// left out. A token that Secrets Manager no longer knows leads to the beginning: a
+// walk that was broken off may go on hours later. Errors: unavailable.
 func (v *Vault) List(ctx context.Context, token string) (secrets []Secret, next string, err error) {
 	input := &secretsmanager.ListSecretsInput{
 		MaxResults: aws.Int32(maxPerPage),
@@ -37,8 +37,9 @@ func (v *Vault) List(ctx context.Context, token string) (secrets []Secret, next 
 		input.NextToken = &token
 	}
 	out, err := v.client.ListSecrets(ctx, input)
-	if _, unknown := errors.AsType[*types.InvalidNextTokenException](err); unknown && token != "" {
-		return v.List(ctx, "")
+	if _, over := errors.AsType[*types.InvalidNextTokenException](err); over && token != "" {
+		input.NextToken = nil
+		out, err = v.client.ListSecrets(ctx, input)
 	}
 	if err != nil {
 		return nil, "", unavailable(err)

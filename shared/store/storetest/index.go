@@ -125,68 +125,62 @@ func (e *Engine) queryIndex(request queryRequest, limit int) (any, *refusal) {
 	case request.ScanIndexForward != nil && !*request.ScanIndexForward:
 		return nil, invalid("the engine reads indexes forwards")
 	}
-	partition, keys, err := x.find(request)
+	partition, low, high, err := x.find(request)
 	if err != nil {
 		return nil, err
 	}
 	if request.ExclusiveStartKey != nil {
-		start, err := x.startOf(request.ExclusiveStartKey, partition)
+		start, err := x.startOf(request.ExclusiveStartKey)
 		if err != nil {
 			return nil, err
 		}
-		at, found := slices.BinarySearch(keys, start)
-		if found {
-			at++
+		if start.partition != partition || start.key <= low || start.key >= high {
+			return nil, invalid("The provided starting key is outside query boundaries based on provided conditions")
 		}
-		keys = keys[at:]
+		low = start.key + "\x00"
 	}
+	keys := x.entries.between(partition, low, high)
 	answer := e.page(x.entries, slices.Values(keys), limit, x.project, nil)
 	x.catchUp(e.items)
 	return answer, nil
 }
 
-// find are the keys of entries that the key condition holds for.
-func (x *index) find(request queryRequest) (partition string, keys []string, _ *refusal) {
+// find is the partition that the key condition names, and what its entries are
+// between: no entry is either of the two.
+func (x *index) find(request queryRequest) (partition, low, high string, _ *refusal) {
 	names := indexCondition.FindStringSubmatch(request.KeyConditionExpression)
 	if names == nil || names[1] != x.hash || names[3] != "" && names[3] != x.sort {
-		return "", nil, invalid("the engine does not understand the key condition " + request.KeyConditionExpression)
+		return "", "", "", invalid("the engine does not understand the key condition " + request.KeyConditionExpression)
 	}
 	if err := (operands{ExpressionAttributeValues: request.ExpressionAttributeValues}).check(request.KeyConditionExpression); err != nil {
-		return "", nil, invalid(err.Error())
+		return "", "", "", invalid(err.Error())
 	}
 	partition, ok := sortable(request.ExpressionAttributeValues[names[2]], x.hashType)
-	if !ok {
-		return "", nil, invalid("Condition parameter type does not match schema type")
+	const first, last = "", "\xff"
+	if ok && names[3] == "" {
+		return partition, first, last, nil
 	}
-	keys = x.entries.partitions[partition]
-	if names[3] == "" {
-		return partition, keys, nil
-	}
-	bound, ok := sortable(request.ExpressionAttributeValues[names[5]], x.sortType)
-	if !ok {
-		return "", nil, invalid("Condition parameter type does not match schema type")
+	bound, isSort := sortable(request.ExpressionAttributeValues[names[5]], x.sortType)
+	if !ok || !isSort {
+		return "", "", "", invalid("Condition parameter type does not match schema type")
 	}
 	// What has the bound itself as its key is before this, and what has more after.
-	at, _ := slices.BinarySearch(keys, bound+"\x01")
-	if names[4] == "<=" {
-		return partition, keys[:at], nil
+	if bound += "\x01"; names[4] == "<=" {
+		return partition, first, bound, nil
 	}
-	return partition, keys[at:], nil
+	return partition, bound, last, nil
 }
 
-// startOf is the place in the index that a page begins behind, which need not be
+// startOf is the place in the index that a page begins behind; nothing need be
 // there any more.
-func (x *index) startOf(start item, partition string) (string, *refusal) {
-	named, sort, ok := x.keysOf(start)
+func (x *index) startOf(start item) (place, *refusal) {
+	partition, sort, ok := x.keysOf(start)
 	pk, _ := start["pk"]["S"].(string)
 	sk, _ := start["sk"]["S"].(string)
 	if !ok || len(start) != len(x.project(start)) || pk == "" || sk == "" {
-		return "", invalid("The provided starting key is invalid")
+		return place{}, invalid("The provided starting key is invalid")
 	}
-	if named != partition {
-		return "", invalid("The provided starting key is outside query boundaries based on provided conditions")
-	}
-	return strings.Join([]string{sort, pk, sk}, "\x00"), nil
+	return place{partition, strings.Join([]string{sort, pk, sk}, "\x00")}, nil
 }
 
 // leaveBehind has the indexes know of an item that was written, later.

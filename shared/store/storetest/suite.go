@@ -76,6 +76,15 @@ func Suite(t *testing.T, newStore func(t *testing.T, now func() time.Time) *stor
 		"UsesOfTwoKeysAreApart":           usesOfKeysAreApart,
 		"UsesOfDeletedKeysAreForgotten":   usesOfDeletedKeysAreForgotten,
 		"OwnerWithoutRingHasNoUses":       usesOfAnOwnerWithoutRing,
+
+		"RingsAreFoundByTheirOwnPolicy":          ringsAreFoundByTheirOwnPolicy,
+		"ChangedDefaultReachesEveryRingUnderIt":  changedDefaultReachesEveryRing,
+		"UsersOfAnAccountAreListedByTheirIDs":    accountsAreListed,
+		"RingsThatAreFoundHaveTheirUses":         foundRingsHaveTheirUses,
+		"AnnouncementIsMadeOnceInItsPeriod":      announcedOnce,
+		"OneAnnouncesAmongMany":                  oneAnnouncesAmongMany,
+		"RingsWhoseRotationWasNotAnnouncedYet":   notYetAnnounced,
+		"NoticesOfASpanOfTimeAreFoundBothEndsIn": noticesOfASpanAreFound,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
