@@ -110,7 +110,7 @@ func sweepOf(t *testing.T, due int) (result measured) {
 	var environment []string
 	for name, engine := range map[string]http.RoundTripper{tableURL: w.table, secretsURL: w.secrets} {
 		server := httptest.NewServer(served{engine})
-		defer server.Close()
+		t.Cleanup(server.Close)
 		environment = append(environment, name+"="+server.URL)
 	}
 	executable, err := os.Executable()
