@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -34,6 +35,7 @@ func operationsUnderRandomFaults(t *testing.T, rt *rapid.T) {
 	w := newWorld(t)
 	var active apikey.KeyID
 	phasedOut := map[apikey.KeyID]bool{}
+	suspended := false
 	// settle is what the model says of an operation: it took effect or not.
 	settle := func(err error, effect func()) {
 		switch apikey.CodeOf(err) {
@@ -42,7 +44,7 @@ func operationsUnderRandomFaults(t *testing.T, rt *rapid.T) {
 		case apikey.CodeUnavailable:
 			// It may have been made: the ring tells, and the model follows.
 			ring := w.ring()
-			active, phasedOut = apikey.KeyID{}, map[apikey.KeyID]bool{}
+			active, phasedOut, suspended = apikey.KeyID{}, map[apikey.KeyID]bool{}, ring.Suspended
 			if ring.Active != nil {
 				active = ring.Active.ID
 			}
@@ -56,7 +58,11 @@ func operationsUnderRandomFaults(t *testing.T, rt *rapid.T) {
 			injectFaults(rt, w)
 			issued, err := w.Create(t.Context(), w.request(""))
 			w.noFaults()
-			refusedIf(rt, err, active != apikey.KeyID{}, apikey.CodeActiveKeyExists)
+			if suspended {
+				refusedIf(rt, err, true, apikey.CodeOwnerSuspended)
+			} else {
+				refusedIf(rt, err, active != apikey.KeyID{}, apikey.CodeActiveKeyExists)
+			}
 			settle(err, func() { active = issued.Key.ID })
 		},
 		"rotate": func(rt *rapid.T) {
@@ -83,8 +89,59 @@ func operationsUnderRandomFaults(t *testing.T, rt *rapid.T) {
 			w.noFaults()
 			settle(err, func() { active, phasedOut = apikey.KeyID{}, map[apikey.KeyID]bool{} })
 		},
+		"rotate by the clock": func(rt *rapid.T) {
+			<-time.After(91 * 24 * time.Hour)
+			due := active
+			injectFaults(rt, w)
+			rotated, err := w.rotateDue(due)
+			w.noFaults()
+			refusedIf(rt, err, false, "none")
+			if err == nil && rotated != (due != apikey.KeyID{}) {
+				rt.Fatalf("rotated: %t, and %s was due", rotated, due)
+			}
+			settle(err, func() {
+				if rotated {
+					phasedOut[due] = true
+					active = w.ring().Active.ID
+				}
+			})
+		},
+		"delete by the clock": func(rt *rapid.T) {
+			<-time.After(31 * 24 * time.Hour)
+			id := active // which it never deletes
+			for key := range phasedOut {
+				id = key
+			}
+			injectFaults(rt, w)
+			deleted, err := w.deleteUnused(id)
+			w.noFaults()
+			refusedIf(rt, err, false, "none")
+			if err == nil && deleted != phasedOut[id] {
+				rt.Fatalf("deleted: %t, and %s was Phased out: %t", deleted, id, phasedOut[id])
+			}
+			settle(err, func() { delete(phasedOut, id) })
+		},
+		"suspend": func(rt *rapid.T) {
+			known := w.ring().Revision > 0
+			injectFaults(rt, w)
+			_, err := w.Suspend(t.Context(), w.byAdministrator(""))
+			w.noFaults()
+			refusedIf(rt, err, !known, apikey.CodeUserNotFound)
+			settle(err, func() { active, phasedOut, suspended = apikey.KeyID{}, map[apikey.KeyID]bool{}, true })
+		},
+		"reinstate": func(rt *rapid.T) {
+			known := w.ring().Revision > 0
+			injectFaults(rt, w)
+			_, err := w.Reinstate(t.Context(), w.byAdministrator(""))
+			w.noFaults()
+			refusedIf(rt, err, !known, apikey.CodeUserNotFound)
+			settle(err, func() { suspended = false })
+		},
 		"": func(rt *rapid.T) {
 			ring := w.ring()
+			if ring.Suspended != suspended {
+				rt.Fatalf("suspended: %t, the model says %t", ring.Suspended, suspended)
+			}
 			if (ring.Active == nil) != (active == apikey.KeyID{}) || ring.Active != nil && ring.Active.ID != active {
 				rt.Fatalf("Active is %v, the model says %s", ring.Active, active)
 			}
@@ -121,8 +178,8 @@ func refusedIf(rt *rapid.T, err error, refused bool, code apikey.Code) {
 // effect.
 func injectFaults(rt *rapid.T, w *world) {
 	faults := []awstest.Fault{nil, nil, nil, awstest.Reset, awstest.LoseAnswer, awstest.Refuse(400, "AccessDeniedException")}
-	for name, transport := range map[string]*awstest.Transport{"table": w.table.Transport, "secrets": w.secrets.Transport} {
-		script := rapid.SliceOfN(rapid.IntRange(0, len(faults)-1), 0, 8).Draw(rt, name)
+	for _, transport := range []*awstest.Transport{w.table.Transport, w.secrets.Transport} { // in this order, or rapid cannot repeat it
+		script := rapid.SliceOfN(rapid.IntRange(0, len(faults)-1), 0, 8).Draw(rt, "faults of a service")
 		transport.SetFault(func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
 			if len(script) == 0 {
 				return next()
