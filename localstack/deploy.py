@@ -31,6 +31,8 @@ STACK = "user-api-key"
 PROTECTED_API = "protected-api"
 BUCKET = "user-api-key-code"
 AUDIENCE = "user-api-key"
+# Nothing is mailed here, but what would be is published to the topic.
+NOTIFICATION_EMAIL = "nobody@example.com"
 SHIPPED_CODE = "build/lambda/"
 DEPLOYED_WITHIN_SECONDS = 120
 
@@ -44,7 +46,9 @@ class Deployment:
         self.path = template or options.template
         self.name = os.path.relpath(self.path, os.path.dirname(options.template))
         self.template = read_template(self.path, self.name)
-        self.values = {"IssuerUrl": options.issuer, "Audience": AUDIENCE} if values is None else values
+        self.values = values
+        if values is None:
+            self.values = {"IssuerUrl": options.issuer, "Audience": AUDIENCE, "NotificationEmail": NOTIFICATION_EMAIL, **self._given(options)}
         settings = Config(retries={"total_max_attempts": 3}, connect_timeout=5, read_timeout=60)
         self._client = lambda service: boto3.client(
             service,
@@ -55,6 +59,14 @@ class Deployment:
             config=settings,
         )
         self.cloudformation = self._client("cloudformation")
+
+    def _given(self, options):
+        """The values of parameters that somebody asked for."""
+        given = dict(value.partition("=")[::2] for value in options.parameter)
+        for name in given:
+            if name not in self.template.get("Parameters", {}):
+                raise Failure("%s has no parameter %s." % (self.name, name))
+        return given
 
     def run(self):
         """Deploys it; answers what is deployed, as _deployed_resources does."""
@@ -274,6 +286,7 @@ def main():
     for name in ("template", "code", "endpoint", "issuer", "env-file"):
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--protected-api", help="the template of the sample of a protected API (not deployed without)")
+    parser.add_argument("--parameter", metavar="NAME=VALUE", action="append", default=[])
     # Ctrl-C is for the command that started this one; it ends this one too.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -21,6 +21,8 @@ Resources:
 
 
 class DeployTest(unittest.TestCase):
+    parameter = []
+
     def setUp(self):
         self.folder = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.folder, True)
@@ -36,7 +38,7 @@ class DeployTest(unittest.TestCase):
     def deployment(self, *other):
         return deploy.Deployment(types.SimpleNamespace(
             template=os.path.join(self.folder, "template.yaml"), code=os.path.join(self.folder, "local"),
-            endpoint="http://127.0.0.1:1", issuer="http://127.0.0.1:2", env_file=os.path.join(self.folder, "env")), *other)
+            endpoint="http://127.0.0.1:1", issuer="http://127.0.0.1:2", env_file=os.path.join(self.folder, "env"), parameter=self.parameter), *other)
 
     def test_the_same_files_are_the_same_archive(self):
         bootstrap = self.write("local/view/bootstrap", "code")
@@ -60,6 +62,13 @@ class DeployTest(unittest.TestCase):
     def test_a_template_that_is_not_yaml_is_said_clearly(self):
         self.write("template.yaml", "a: [")
         with self.assertRaisesRegex(Failure, "not YAML"):
+            self.deployment()
+
+    def test_a_parameter_that_was_asked_for_is_given_and_one_that_does_not_exist_is_refused(self):
+        self.parameter = ["Unrelated=rate(1 minute)=x"]
+        self.assertIn({"ParameterKey": "Unrelated", "ParameterValue": "rate(1 minute)=x"}, self.deployment()._parameters())
+        self.parameter = ["unrelated=1"]
+        with self.assertRaisesRegex(Failure, "no parameter unrelated"):
             self.deployment()
 
     def test_only_declared_parameters_are_given(self):

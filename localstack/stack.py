@@ -215,7 +215,8 @@ def deploy(record, options):
          "--code", os.path.join(BUILD, "local"),
          "--endpoint", servers.gateway_url(record["port"]),
          "--issuer", servers.issuer_url(record["port"]),
-         "--env-file", options.env_file, *sample],
+         "--env-file", options.env_file, *sample,
+         *("--parameter=" + value for value in options.parameter)],
         env=python_environment.local_env(),
         stderr=subprocess.PIPE,
         text=True,
@@ -339,6 +340,8 @@ def parse(arguments):
                              help="where the stack's addresses and names go (default: build/local.env, or <dir>.env)")
             sub.add_argument("--protected-api", action="store_true",
                              help="deploy infra/protected-api.yaml too, the sample of an API that the service protects")
+            sub.add_argument("--parameter", metavar="NAME=VALUE", action="append", default=[],
+                             help="a value of a parameter of template.yaml, such as RotationMaxAgeDays=30; repeatable")
         if command is run:
             sub.add_argument("--once", action="store_true", help="end after the walk-through, with its status")
             sub.add_argument("--started-at", type=float, default=time.time(),

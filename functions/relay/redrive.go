@@ -69,10 +69,10 @@ func (r *Relay) again(ctx context.Context, found []store.Noticed, done *Redriven
 	for i, f := range found {
 		all[i] = notice{event: f.Event, undecodable: f.Err}
 	}
-	r.relay(ctx, all)
+	r.relay(ctx, all, func(string) bool { return false })
 	for i := range all {
 		switch {
-		case all[i].err != nil:
+		case all[i].err != nil, all[i].lost != nil:
 			done.Failed++
 		case all[i].undecodable != nil:
 			done.Unreadable++

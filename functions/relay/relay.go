@@ -18,8 +18,13 @@ import (
 	"github.com/userapikey/service/shared/vault"
 )
 
-// repairsAtOnce bounds how many secrets are repaired at a time.
-const repairsAtOnce = 8
+const (
+	// repairsAtOnce bounds how many secrets are repaired at a time.
+	repairsAtOnce = 8
+	// lostAfter is when a secret that a ring names and that is not there is taken
+	// for lost. A new one may be late.
+	lostAfter = 5 * time.Minute
+)
 
 // DeadLetters keeps records that cannot be read, for people to look at.
 type DeadLetters interface {
@@ -34,15 +39,19 @@ type Relay struct {
 	Poison    DeadLetters
 	Now       func() time.Time
 	Log       *slog.Logger
+
+	told told
 }
 
 // notice is one record on its way.
 type notice struct {
 	sequence string
 	event    apikey.Event
+	record   events.DynamoDBEventRecord
 	// undecodable is why the record is none of ours.
 	undecodable error
-	record      events.DynamoDBEventRecord
+	// lost is why the secret cannot be repaired, however often the record comes.
+	lost error
 	// err is why it has to be delivered again.
 	err error
 }
@@ -79,11 +88,13 @@ func (r *Relay) batch(ctx context.Context, batch events.DynamoDBEvent) events.Dy
 		all[i] = notice{sequence: record.Change.SequenceNumber, record: record}
 		all[i].event, all[i].undecodable = store.EventOf(record)
 	}
-	r.relay(ctx, all)
+	r.relay(ctx, all, r.told.has)
 	response := events.DynamoDBEventResponse{BatchItemFailures: []events.DynamoDBBatchItemFailure{}}
 	for i := range all {
-		if all[i].undecodable != nil {
-			all[i].err = r.setAside(ctx, all[i])
+		for _, why := range []error{all[i].undecodable, all[i].lost} {
+			if why != nil && all[i].err == nil {
+				all[i].err = r.setAside(ctx, all[i].record, why)
+			}
 		}
 		r.logNotice(ctx, all[i])
 		if all[i].err != nil && len(response.BatchItemFailures) == 0 {
@@ -93,16 +104,23 @@ func (r *Relay) batch(ctx context.Context, batch events.DynamoDBEvent) events.Dy
 	return response
 }
 
-// relay does what there is to do about notices that can be read, and leaves in
-// each why it has to come again.
-func (r *Relay) relay(ctx context.Context, all []notice) {
+// relay does what there is to do about notices that can be read, but for
+// announcing those that were announced, and leaves in each why it has to come
+// again.
+func (r *Relay) relay(ctx context.Context, all []notice, announced func(id string) bool) {
 	r.repairAll(ctx, all)
-	r.publishAll(ctx, all)
+	r.publishAll(ctx, all, announced)
 }
 
 // repairAll repairs the secret of every owner whose keys changed: once each, from
-// the ring as it is now, not from what the records say.
+// the ring as it is now, not from what the records say. It leaves half of the time
+// for the announcements, which must not wait for Secrets Manager's bad days.
 func (r *Relay) repairAll(ctx context.Context, all []notice) {
+	if deadline, limited := ctx.Deadline(); limited {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-deadline.Sub(r.Now())/2))
+		defer cancel()
+	}
 	owners := map[apikey.Locator][]int{}
 	for i := range all {
 		if all[i].undecodable == nil && all[i].event.Type.ChangesKeys() {
@@ -118,7 +136,7 @@ func (r *Relay) repairAll(ctx context.Context, all []notice) {
 			defer func() { <-places }()
 			if err := r.repair(ctx, locator, all, records); err != nil {
 				for _, i := range records {
-					all[i].err = err
+					r.unrepaired(&all[i], err)
 				}
 			}
 		})
@@ -154,33 +172,50 @@ func (r *Relay) repair(ctx context.Context, locator apikey.Locator, all []notice
 	return r.Vault.Repair(ctx, read)
 }
 
+// unrepaired has the record come again, unless that would be for nothing: it would
+// hold up all behind it.
+func (r *Relay) unrepaired(n *notice, err error) {
+	if vault.IsLost(err) && r.Now().Sub(n.event.OccurredAt) > lostAfter {
+		n.lost = err
+		return
+	}
+	n.err = err
+}
+
 // publishAll announces every record that could be read, also of a secret that
-// could not be repaired: its announcement then comes again with the record.
-func (r *Relay) publishAll(ctx context.Context, all []notice) {
+// could not be repaired.
+func (r *Relay) publishAll(ctx context.Context, all []notice, announced func(id string) bool) {
 	var (
 		readable []apikey.Event
 		records  []int
 	)
 	for i := range all {
-		if all[i].undecodable == nil {
+		if all[i].undecodable == nil && !announced(all[i].event.ID) {
 			readable, records = append(readable, all[i].event), append(records, i)
 		}
 	}
 	for n, err := range r.Publisher.Publish(ctx, readable) {
 		if err != nil {
 			all[records[n]].err = err
+			continue
 		}
+		r.told.add(readable[n].ID)
 	}
 }
 
-// setAside keeps a record that cannot be read, so that it does not block those
-// behind it.
-func (r *Relay) setAside(ctx context.Context, n notice) error {
-	record, err := json.Marshal(n.record)
+// setAside keeps a record that nothing can be done about, so that it does not
+// hold up those behind it. Of one that is too large for the queue it keeps the
+// keys: the item is in the table.
+func (r *Relay) setAside(ctx context.Context, record events.DynamoDBEventRecord, why error) error {
+	text, err := json.Marshal(record)
+	if err == nil && len(text) > notices.MaxDeadLetterBytes {
+		record.Change.NewImage = nil
+		text, err = json.Marshal(record)
+	}
 	if err != nil {
 		return err
 	}
-	return r.Poison.Keep(ctx, record, n.undecodable)
+	return r.Poison.Keep(ctx, text, why)
 }
 
 func (r *Relay) logNotice(ctx context.Context, n notice) {
@@ -198,6 +233,8 @@ func (r *Relay) logNotice(ctx context.Context, n notice) {
 		r.Log.LogAttrs(ctx, slog.LevelError, "not relayed; it comes again", append(attributes, slog.String("error", n.err.Error()))...)
 	case n.undecodable != nil:
 		r.Log.LogAttrs(ctx, slog.LevelError, "set aside: it cannot be read", append(attributes, slog.String("error", n.undecodable.Error()))...)
+	case n.lost != nil:
+		r.Log.LogAttrs(ctx, slog.LevelError, "set aside: the secret is lost", append(attributes, slog.String("error", n.lost.Error()))...)
 	default:
 		r.Log.LogAttrs(ctx, slog.LevelInfo, "relayed", attributes...)
 	}

@@ -1,55 +1,31 @@
 package e2e
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"encoding/xml"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/userapikey/service/shared/awsclient"
 )
 
-// callAWS sends a signed request to an API of the emulator's that the product
-// links no client of. Headers come in pairs.
-func callAWS(t *testing.T, service, method, path, contentType, body string, headers ...string) (*http.Response, []byte) {
+// callAWS sends a signed request to the emulator. Headers come in pairs.
+func callAWS(t *testing.T, service, method, path, contentType, body string, headers ...string) (http.Header, []byte) {
 	t.Helper()
-	config := awsclient.Config(getenv, service)
-	call, err := http.NewRequestWithContext(t.Context(), method, stack["AWS_ENDPOINT_URL"]+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	call.Header.Set("Content-Type", contentType)
+	header := http.Header{"Content-Type": {contentType}}
 	for i := 0; i < len(headers); i += 2 {
-		call.Header.Set(headers[i], headers[i+1])
+		header.Set(headers[i], headers[i+1])
 	}
-	credentials, err := config.Credentials.Retrieve(t.Context())
+	answered, content, err := cloud().Send(t.Context(), service, method, path, header, []byte(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum := sha256.Sum256([]byte(body))
-	if err := v4.NewSigner().SignHTTP(t.Context(), credentials, call, hex.EncodeToString(sum[:]), service, config.Region, time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	response, err := http.DefaultClient.Do(call)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	content, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode != http.StatusOK {
-		t.Fatalf("%s %s: %s %s %v", method, path, response.Status, content, err)
-	}
-	return response, content
+	return answered, content
 }
 
 const functionsPath = "/2015-03-31/functions/"
@@ -95,7 +71,7 @@ func TestRolesAreEnforced(t *testing.T) {
 		case "AWS_SESSION_TOKEN":
 			return assumed.SessionToken
 		}
-		return getenv(name)
+		return cloud().Getenv(name)
 	}, "dynamodb"))
 	key := map[string]types.AttributeValue{
 		"pk": &types.AttributeValueMemberS{Value: "OWNER#nobody"}, "sk": &types.AttributeValueMemberS{Value: "RING"},

@@ -56,13 +56,5 @@ func reachable(url string) error {
 	return nil
 }
 
-// getenv is the environment of an SDK client of the stack's emulator.
-func getenv(name string) string {
-	switch value := stack[name]; {
-	case value != "":
-		return value
-	case name == "AWS_ACCESS_KEY_ID" || name == "AWS_SECRET_ACCESS_KEY":
-		return "test"
-	}
-	return ""
-}
+// cloud is the AWS of the stack.
+func cloud() deployed.AWS { return deployed.AWS{Env: stack, Client: http.DefaultClient} }

@@ -15,7 +15,7 @@ import (
 // functions in this process, where calls can be failed.
 func emulated() servicetest.Backend {
 	return servicetest.Backend{
-		Table: emulator, Secrets: emulator, Getenv: getenv, TableName: stack["TABLE_NAME"], SecretPrefix: "user-api-key/proof",
+		Table: emulator, Secrets: emulator, Getenv: cloud().Getenv, TableName: stack["TABLE_NAME"], SecretPrefix: "user-api-key/proof",
 		Timeout: 5 * time.Second,
 	}
 }

@@ -63,6 +63,15 @@ func (c *conversation) exchange(s step) {
 	}
 }
 
+// aside does something beside the conversation, and says so.
+func (c *conversation) aside(shows string, do func() error) {
+	if c.err != nil {
+		return
+	}
+	_, _ = fmt.Fprintf(c.out, "\n%s\n\n", shows)
+	c.err = do()
+}
+
 func (c *conversation) send(s step) error {
 	request, body, err := c.newRequest(s)
 	if err != nil {

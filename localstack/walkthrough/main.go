@@ -4,7 +4,9 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -23,13 +25,13 @@ func main() {
 	envFile := flag.String("env", "build/local.env", "`file` with the addresses of the running stack")
 	startedAt := flag.Float64("started-at", 0, "the instant that the wait for the first job is counted from, in Unix `seconds`")
 	flag.Parse()
-	if err := run(os.Stdout, *envFile, *startedAt); err != nil {
+	if err := run(os.Stdout, *envFile, *startedAt, noticesWithin); err != nil {
 		fmt.Fprintln(os.Stderr, "walk-through:", err)
 		os.Exit(1)
 	}
 }
 
-func run(out io.Writer, envFile string, startedAt float64) error {
+func run(out io.Writer, envFile string, startedAt float64, patience time.Duration) error {
 	env, err := readEnv(envFile)
 	if err != nil {
 		return err
@@ -43,6 +45,7 @@ func run(out io.Writer, envFile string, startedAt float64) error {
 	script := &script{
 		conversation: &conversation{out: out, client: client, apiURL: env["API_URL"]},
 		owner:        person,
+		aws:          deployed.AWS{Env: env, Client: client},
 	}
 	if script.user, err = fetchToken(client, env["ISSUER_URL"], person, "Administrator"); err != nil {
 		return err
@@ -56,7 +59,12 @@ func run(out io.Writer, envFile string, startedAt float64) error {
 			fmt.Fprintf(out, "\n   The first job was authorized %.1f s after the start.\n", seconds)
 		}
 	}
-	return script.play()
+	if script.notices.subscription, err = script.aws.Subscribe(context.Background(), person.IAMID); err != nil {
+		return err
+	}
+	script.notices.patience = patience
+	script.notices.changes = map[int64]deployed.Notice{}
+	return errors.Join(script.play(), script.notices.subscription.Close(context.Background()))
 }
 
 // suffix makes the owner of this run another one than that of any run before.
@@ -67,7 +75,7 @@ func readEnv(path string) (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the local stack is not running (%w)", err)
 	}
-	for _, name := range []string{"API_URL", "ISSUER_URL"} {
+	for _, name := range []string{"API_URL", "ISSUER_URL", "AWS_ENDPOINT_URL", "TABLE_NAME", "EVENT_BUS_NAME", "SWEEP_FUNCTION"} {
 		if env[name] == "" {
 			return nil, fmt.Errorf("%s has no %s", path, name)
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+
+	"github.com/userapikey/service/localstack/deployed"
 )
 
 const (
@@ -42,9 +44,22 @@ type decided struct {
 	Run struct{ Ref string } `json:"run"`
 }
 
+// viewed is what it needs of a user's keys.
+type viewed struct {
+	Active struct{ ID string } `json:"active"`
+}
+
+// remaining is what it needs of a deletion's answer.
+type remaining struct {
+	Revision int64 `json:"revision"`
+}
+
 // script is the service's main job, from the first key of a user to none.
 type script struct {
 	*conversation
+	// aws is for what no user of the API does: subscribe to notices, let time pass.
+	aws          deployed.AWS
+	notices      notices
 	owner        owner
 	user, runner token
 	// onFirstJob is called when a job has been authorized for the first time.
@@ -53,6 +68,8 @@ type script struct {
 	first, second     issued
 	following, pinned bound
 	run               decided
+	third             viewed
+	left              remaining
 }
 
 // play runs to the end, or to the first answer that is not as promised.
@@ -62,7 +79,10 @@ func (s *script) play() error {
 	s.rotate()
 	s.bindAgain()
 	s.deleteInUse()
+	s.hear("The platform has been told of all changes, by their numbers, and of the use that was refused.", &s.left.Revision)
+	s.rotateByTheClock()
 	s.deleteAll()
+	s.hear("And of what came after.", &s.left.Revision)
 	if s.err != nil {
 		return s.err
 	}
@@ -154,7 +174,7 @@ func (s *script) deleteInUse() {
 	s.exchange(step{
 		shows:  "The user deletes it all the same.",
 		method: http.MethodDelete, path: path, token: s.user,
-		status: http.StatusOK, promised: fields{"deleted.0.id": s.first.Key.ID, "affected.runCount": 1.0},
+		status: http.StatusOK, promised: fields{"deleted.0.id": s.first.Key.ID, "affected.runCount": 1.0}, into: &s.left,
 	})
 	s.renew("The running operation is told to stop.", fields{"allowed": false, "reason": "key_deleted"})
 }
@@ -162,9 +182,9 @@ func (s *script) deleteInUse() {
 // deleteAll is the end: the keys go, and their history stays.
 func (s *script) deleteAll() {
 	s.exchange(step{
-		shows:  "The user deletes all that is left, the Active key.",
+		shows:  "The user deletes all that is left, the Active key and the one that the clock phased out.",
 		method: http.MethodDelete, path: keysPath, token: s.user,
-		status: http.StatusOK, promised: fields{"deleted.0.id": s.second.Key.ID, "affected.scheduleCount": 2.0},
+		status: http.StatusOK, promised: fields{"deleted.0.id": s.second.Key.ID, "deleted.1.id": s.third.Active.ID, "affected.scheduleCount": 2.0}, into: &s.left,
 	})
 	s.authorize("No job runs any more.",
 		fields{"trigger": "ad_hoc", "credential": s.second.Credential}, fields{"allowed": false, "reason": "key_deleted"})
@@ -173,7 +193,7 @@ func (s *script) deleteAll() {
 		method: http.MethodGet, path: historyPath + "?limit=2", token: s.user,
 		status: http.StatusOK, promised: fields{
 			"changes.0.type": "User API Key All Deleted", "changes.0.actor.id": s.owner.IAMID,
-			"changes.1.type": "User API Key Deleted", "changes.1.keys.0.id": s.first.Key.ID, "changes.1.affectedRunCount": 1.0,
+			"changes.1.type": "User API Key Rotated", "changes.1.actor.kind": "schedule", "changes.1.keys.0.id": s.third.Active.ID,
 		},
 	})
 }

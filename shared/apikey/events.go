@@ -27,6 +27,12 @@ const (
 	EventUseRefused     EventType = "User API Key Use Refused"
 )
 
+// IsChange tells whether it is a change, with a revision of its own. What is no
+// change has the revision of the ring that it is about.
+func (t EventType) IsChange() bool {
+	return t != EventRotationDue && t != EventRotationFailed && t != EventUseRefused
+}
+
 // Deletes tells whether the change took keys away.
 func (t EventType) Deletes() bool {
 	return t == EventDeleted || t == EventAllDeleted || t == EventOwnerSuspended

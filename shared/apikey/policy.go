@@ -182,6 +182,16 @@ func (r Ring) Suspend(c Command) (Ring, *Event) {
 	return next, &event
 }
 
+// MayAdminister refuses an administrator who was off-boarded: a token that is
+// still valid must not undo that, nor off-board the others. Errors:
+// owner_suspended.
+func (r Ring) MayAdminister() error {
+	if r.Suspended {
+		return refuse(CodeOwnerSuspended, "You were off-boarded, and administer nobody until another administrator ends the suspension.")
+	}
+	return nil
+}
+
 // Reinstate ends a suspension. Without one it changes nothing: the event is nil.
 func (r Ring) Reinstate(c Command) (Ring, *Event) {
 	if !r.Suspended {

@@ -1,6 +1,8 @@
 package notices
 
 import (
+	"bytes"
+	"encoding/json"
 	"time"
 
 	"github.com/userapikey/service/shared/apikey"
@@ -21,7 +23,7 @@ type Detail struct {
 	// one that a rotation replaced, Deleted those that are gone.
 	Key       *Key  `json:"key,omitempty"`
 	PhasedOut *Key  `json:"phasedOut,omitempty"`
-	Deleted   []Key `json:"deleted,omitempty"`
+	Deleted   []Key `json:"deleted,omitzero"`
 	// Schedules are those that were bound, or unbound.
 	Schedules []Schedule `json:"schedules,omitempty"`
 	// RotationPolicy is the one that was set.
@@ -105,6 +107,19 @@ func (i Instant) IsZero() bool { return time.Time(i).IsZero() }
 // MarshalText writes the instant.
 func (i Instant) MarshalText() ([]byte, error) {
 	return []byte(time.Time(i).UTC().Format("2006-01-02T15:04:05.000Z")), nil
+}
+
+// Encode is the payload of the notice of an event as it is published. Characters
+// that are special in HTML stay as they are: escaped, each takes six bytes, and a
+// notice of many schedules would not fit into EventBridge.
+func Encode(e apikey.Event) ([]byte, error) {
+	var detail bytes.Buffer
+	encoder := json.NewEncoder(&detail)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(DetailOf(e)); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(detail.Bytes(), []byte("\n")), nil
 }
 
 // DetailOf is the payload of the notice of an event.

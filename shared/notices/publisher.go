@@ -4,7 +4,6 @@ package notices
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -72,7 +71,7 @@ func (p *Publisher) Publish(ctx context.Context, events []apikey.Event) []error 
 }
 
 func (p *Publisher) entry(event apikey.Event) (types.PutEventsRequestEntry, error) {
-	detail, err := json.Marshal(DetailOf(event))
+	detail, err := Encode(event)
 	if err != nil {
 		return types.PutEventsRequestEntry{}, err
 	}

@@ -60,7 +60,7 @@ func (v *Vault) repairRound(ctx context.Context, readRing func(context.Context) 
 	case ring.SecretARN != before.SecretARN:
 		return false, nil
 	case stagesErr != nil:
-		return false, fmt.Errorf("the secret that the ring of %s names is gone: %w", ring.Owner.Locator(), stagesErr)
+		return false, &lostError{ring.Owner.Locator(), stagesErr}
 	}
 	moved, err := v.repairCurrent(ctx, ring, labels)
 	if moved || err != nil {
@@ -68,6 +68,26 @@ func (v *Vault) repairRound(ctx context.Context, readRing func(context.Context) 
 	}
 	return v.repairLabels(ctx, ring, labels)
 }
+
+// IsLost tells whether a repair found that the secret does not exist that the ring
+// names. Shortly after it was made it may just not be found yet.
+func IsLost(err error) bool {
+	_, lost := errors.AsType[*lostError](err)
+	return lost
+}
+
+type lostError struct {
+	owner apikey.Locator
+	cause error
+}
+
+// Error tells whose secret it is.
+func (e *lostError) Error() string {
+	return fmt.Sprintf("the secret that the ring of %s names is gone: %v", e.owner, e.cause)
+}
+
+// Unwrap is what Secrets Manager said.
+func (e *lostError) Unwrap() error { return e.cause }
 
 // labels reads which staging labels each version of the secret has.
 func (v *Vault) labels(ctx context.Context, arn string) (map[string][]string, error) {
