@@ -30,36 +30,38 @@ func TestDueKeysAreRotatedOnceByTheirOwnersPolicyOrTheDeployments(t *testing.T) 
 		"own is off":                     {&apikey.RotationPolicy{}, ofDeployment, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t)
-				user := userN(0)
-				first := w.create(user)
-				if c.own != nil {
-					w.setPolicy(user, *c.own)
-				}
-				last := c.day
-				if last == 0 {
-					last = 390 // the history is kept for 400
-				}
-				pass(days(last) - time.Minute)
-				if got := w.start(c.deployment).run(); got.Rotated != 0 || got.Failed != 0 {
-					t.Errorf("a minute before: %+v", got)
-				}
-				pass(time.Minute)
-				for again := range 3 {
-					got := w.start(c.deployment).run()
-					if want := c.day != 0 && again == 0; got.Rotated != 0 != want || got.Failed != 0 || got.LeftOver != 0 {
-						t.Errorf("run %d: %+v", again+1, got)
-					}
-				}
-				ring := w.ring(user)
-				if (ring.Active.ID == first) != (c.day == 0) || ring.Active.CreatedBy.Kind == apikey.ActorSchedule != (c.day != 0) {
-					t.Errorf("the ring is %+v", ring)
-				}
-				w.wantAgreement()
-			})
+			synctest.Test(t, func(t *testing.T) { dueOnDay(t, c.own, c.deployment, c.day) })
 		})
 	}
+}
+
+func dueOnDay(t *testing.T, own *apikey.RotationPolicy, deployment apikey.RotationPolicy, day int) {
+	w := newWorld(t)
+	user := userN(0)
+	first := w.create(user)
+	if own != nil {
+		w.setPolicy(user, *own)
+	}
+	last := day
+	if last == 0 {
+		last = 390 // the history is kept for 400
+	}
+	pass(days(last) - time.Minute)
+	if got := w.start(deployment).run(); got.Rotated != 0 || got.Failed != 0 {
+		t.Errorf("a minute before: %+v", got)
+	}
+	pass(time.Minute)
+	for again := range 3 {
+		got := w.start(deployment).run()
+		if want := day != 0 && again == 0; got.Rotated != 0 != want || got.Failed != 0 || got.LeftOver != 0 {
+			t.Errorf("run %d: %+v", again+1, got)
+		}
+	}
+	ring := w.ring(user)
+	if (ring.Active.ID == first) != (day == 0) || ring.Active.CreatedBy.Kind == apikey.ActorSchedule != (day != 0) {
+		t.Errorf("the ring is %+v", ring)
+	}
+	w.wantAgreement()
 }
 
 func TestAnotherDefaultReachesEveryRingWithoutAPolicyOfItsOwn(t *testing.T) {

@@ -92,7 +92,7 @@ func sweepAndMeasure() error {
 // The memory of a sweep does not grow with the number of owners, and its time no
 // faster than that.
 func TestTheMemoryOfASweepDoesNotGrowWithTheOwners(t *testing.T) {
-	few, many := 300, 1200
+	few, many := 200, 800
 	if os.Getenv("PROOF") == "full" { // make prove
 		few, many = 1000, 10_000
 	}
@@ -110,7 +110,7 @@ func sweepOf(t *testing.T, due int) (result measured) {
 	var environment []string
 	for name, engine := range map[string]http.RoundTripper{tableURL: w.table, secretsURL: w.secrets} {
 		server := httptest.NewServer(served{engine})
-		defer server.Close()
+		t.Cleanup(server.Close)
 		environment = append(environment, name+"="+server.URL)
 	}
 	executable, err := os.Executable()

@@ -198,8 +198,16 @@ func TestAKeyWhoseTimeIsOverIsDeletedByTheClock(t *testing.T) {
 	first, second := w.create().Key, w.rotate().Key
 	third := w.rotate().Key
 	w.inDays(30)
+	w.noFaults()
 	if deleted, err := w.deleteUnused(second.ID); !deleted || err != nil {
 		t.Fatalf("deleted: %t, %v", deleted, err)
+	}
+	want := []string{
+		"GetItem", "Query", "TransactWriteItems", // and then repair, until there is nothing to do
+		"GetItem", "GetItem", "GetItem", "GetItem", "DescribeSecret", "UpdateSecretVersionStage", "DescribeSecret",
+	}
+	if diff := cmp.Diff(want, w.calls()); diff != "" {
+		t.Errorf("calls (-want +got): %s", diff)
 	}
 	ring, change := w.ring(), w.lastChange()
 	if ring.Active.ID != third.ID || len(ring.PhasedOut) != 1 || ring.PhasedOut[0].ID != first.ID {

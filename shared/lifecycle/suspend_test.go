@@ -52,7 +52,11 @@ func TestOffBoardingDeletesEveryKeyAndTellsWhatItStops(t *testing.T) {
 	w.run(first.ID, "run-1", time.Hour)
 	second := w.rotate().Key
 	w.run(second.ID, "run-2", time.Hour)
+	w.noFaults()
 	deleted := w.suspend("")
+	if diff := cmp.Diff([]string{"GetItem", "Query", "Query", "TransactWriteItems", "DeleteSecret"}, w.calls()); diff != "" {
+		t.Errorf("calls (-want +got): %s", diff)
+	}
 	if len(deleted.Keys) != 2 || deleted.Revision != 4 || deleted.Affected.RunCount != 2 || deleted.Affected.Schedules.Count != 1 {
 		t.Errorf("answered %+v", deleted)
 	}
@@ -76,7 +80,11 @@ func TestReinstatementLetsTheUserMakeAKeyAgain(t *testing.T) {
 	w := newWorld(t)
 	w.create()
 	w.suspend("")
+	w.noFaults()
 	ring := w.reinstate("")
+	if diff := cmp.Diff([]string{"GetItem", "TransactWriteItems"}, w.calls()); diff != "" {
+		t.Errorf("calls (-want +got): %s", diff)
+	}
 	if ring.Suspended || ring.Revision != 3 || w.lastChange().Type != apikey.EventOwnerReinstated {
 		t.Errorf("answered %+v", ring)
 	}
