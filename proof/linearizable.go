@@ -305,9 +305,9 @@ func (h *history) ask(r request) servicetest.Answer {
 	case "set policy":
 		q.Method, q.Path, q.Body = http.MethodPut, policyPath, map[string]string{nameOf(0): policy30, nameOf(1): `{}`}[r.name]
 	case "off board":
-		q.Method, q.Path = http.MethodDelete, h.offBoarding()
+		q.Method, q.Path, q.Token = http.MethodDelete, h.offBoarding(), h.administratorsToken()
 	case "reinstate":
-		q.Method, q.Path = http.MethodPost, h.offBoarding()+"/reinstatement"
+		q.Method, q.Path, q.Token = http.MethodPost, h.offBoarding()+"/reinstatement", h.administratorsToken()
 	case "decide":
 		return h.decide(r.credential)
 	case "decide by owner":

@@ -17,11 +17,10 @@ func (s *scene) setPolicy() servicetest.Answer {
 	return s.process.Send(s.ctx, servicetest.Request{Method: "PUT", Path: policyPath, Token: s.user(), Body: policy30})
 }
 
-// offBoarding is the path of the user, for an administrator of the account: here,
-// the user.
+// offBoarding is the path of the user, for an administrator of the account.
 func (s *scene) offBoarding() string { return accountPath + "/" + s.owner.IAMID }
 
-func (s *scene) offBoard() servicetest.Answer { return s.send("DELETE", s.offBoarding(), "") }
+func (s *scene) offBoard() servicetest.Answer { return s.administer("DELETE", s.offBoarding()) }
 
 func policyOperations() []operation {
 	isSet := func(_ *scene, a servicetest.Answer) bool {
@@ -45,14 +44,14 @@ func accountOperations() []operation {
 	return []operation{
 		{
 			name: "list an account's users", given: (*scene).hasRotated, status: http.StatusOK,
-			ask: func(s *scene) servicetest.Answer { return s.send("GET", accountPath, "") },
+			ask: func(s *scene) servicetest.Answer { return s.administer("GET", accountPath) },
 			// The index lags, and others are in the account.
 			right: func(_ *scene, a servicetest.Answer) bool { return strings.HasPrefix(a.Text, `{"users":[`) },
 		},
 		{
 			name: "a user's history for an administrator", given: (*scene).hasRotated, status: http.StatusOK,
 			ask: func(s *scene) servicetest.Answer {
-				return s.send("GET", s.offBoarding()+"/history", "")
+				return s.administer("GET", s.offBoarding()+"/history")
 			},
 			right: func(_ *scene, a servicetest.Answer) bool { return len(a.Changes) == 2 && a.Changes[0].Revision == 2 },
 		},
@@ -68,7 +67,7 @@ func accountOperations() []operation {
 		{
 			name: "reinstate a user", status: http.StatusOK, changes: 1,
 			given: func(s *scene) { s.hasKey(); s.done(s.offBoard()); s.issued = nil },
-			ask:   func(s *scene) servicetest.Answer { return s.send("POST", s.offBoarding()+"/reinstatement", "") },
+			ask:   func(s *scene) servicetest.Answer { return s.administer("POST", s.offBoarding()+"/reinstatement") },
 			right: func(_ *scene, a servicetest.Answer) bool { return strings.Contains(a.Text, `"suspended":false`) },
 		},
 		{

@@ -59,7 +59,7 @@ func TestEveryFailureToDecideIsCountedAndOfMistakesThoseThatLambdaCountsAsErrors
 				}
 				test.ask(w, q)
 				counted := strings.Count(w.Logged(), `"Undecided":1`)
-				if ofCode := strings.Count(w.Logged(), fmt.Sprintf(`"msg":"not decided","code":"%s"`, code)); counted != test.want[isDown] || ofCode != counted {
+				if ofCode := strings.Count(w.Logged(), `"msg":"not decided","code":"`+string(code)+`"`); counted != test.want[isDown] || ofCode != counted {
 					t.Errorf("counted %d, of the code %s %d; want %d\n%s", counted, code, ofCode, test.want[isDown], w.Logged())
 				}
 			})
