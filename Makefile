@@ -10,7 +10,7 @@ PORT ?= 4566
 ARCH ?= arm64
 #: run: set it to end after the walk-through
 ONCE ?=
-#: run, up, down, logs, invoke-, load: the local stack's folder
+#: run, up, down, logs, invoke-, redrive, load: the local stack's folder
 STACK ?= build/stack
 
 # When the person began to wait.

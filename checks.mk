@@ -51,7 +51,7 @@ lint: have-go .venv/sam/complete ## check style, layering and the templates
 	echo "== layout"; \
 	$(PYTHON) tools/layout.py $(MODULES) || status=1; \
 	echo "== sam validate --lint"; \
-	for template in template.yaml infra/protected-api.yaml; do \
+	for template in template.yaml infra/protected-api.yaml infra/alarms.yaml; do \
 		HOME="$(CURDIR)/.venv/sam" SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam validate --lint --template-file $$template || status=1; \
 	done; \
 	exit $$status

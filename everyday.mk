@@ -1,7 +1,7 @@
 # Everyday tools, for a deployment that runs; the Makefile includes this file.
 # Their variables are no `?=`: the environment means something else by ENV and TIME.
 
-#: logs, invoke-, load: the file that describes the deployment; else what make up wrote
+#: logs, invoke-, redrive, load: the file that describes the deployment; else what make up wrote
 ENV := $(if $(filter build/stack,$(STACK)),build/local.env,$(STACK).env)
 #: logs: only this function's, such as view
 FUNCTION :=
@@ -9,6 +9,8 @@ FUNCTION :=
 SINCE := 60
 #: invoke-: the file to send, such as events/view.json
 EVENT :=
+#: redrive: delete this message, by its id, without announcing anything
+FORGET :=
 #: load: requests a second
 RATE := 50
 #: load: for how long
@@ -18,7 +20,7 @@ OWNERS := 100
 #: load: more flags; FLAGS=-help explains them, and what is checked
 FLAGS :=
 
-.PHONY: logs invoke load
+.PHONY: logs invoke redrive load
 
 logs: have-python ## follow the functions' logs until Ctrl-C
 	@exec $(PYTHON) localstack/logs.py --env '$(ENV)' --since '$(SINCE)' $(FUNCTION)
@@ -28,6 +30,9 @@ invoke: have-python ## list the commands that invoke functions, one for each eve
 
 invoke-%: have-python ## invoke one with the event EVENT and print its answer
 	@exec $(PYTHON) localstack/invoke.py --env '$(ENV)' '$*' $(if $(EVENT),'$(EVENT)')
+
+redrive: have-python ## announce again what ended in the relay's queue of dead letters
+	@exec $(PYTHON) localstack/redrive.py --env '$(ENV)' $(if $(FORGET),--forget '$(FORGET)')
 
 load: have-go ## send creates, rotations, views and decisions; check the answers, print latencies
 	@$(HOST_BUILD) build/load ./localstack/load

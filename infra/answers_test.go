@@ -74,7 +74,7 @@ func checkScenario(t *testing.T, c *contract, s scenario) {
 	}
 	ok, errs := c.validator.ValidateHttpRequest(got.request)
 	switch refused := got.refusesForm(); {
-	case got.status == 413: // no schema can express the size of a body
+	case got.status == 413, s.example == "noticeTooEarly": // no schema can express the size of a body, nor compare two numbers
 	case refused && ok:
 		t.Error("the contract allows the request")
 	case !refused && !ok:
@@ -195,6 +195,8 @@ func TestNoOtherAnswerIsGiven(t *testing.T) {
 		"the allowance used up with a key": allowanceUsedUpWithKey, "full of Phased out keys": fullOfPhasedOutKeys,
 		"a run of the Active key": runStarted, "a schedule and a run of a Phased out key": runAfterRotation,
 		"a schedule and a run of a deleted key": runAfterDeletion, "schedules and a run without a key": runAfterDeletionOfAll,
+		"a colleague with a key and jobs": colleagueRunsJobs, "a colleague who was off-boarded": colleagueOffboarded,
+		"an administrator who was off-boarded": administratorSuspended, "a policy": policySet,
 	}
 	for state, given := range states {
 		t.Run(state, func(t *testing.T) {

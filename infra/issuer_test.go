@@ -1,6 +1,7 @@
 package infra_test
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/json"
@@ -66,10 +67,10 @@ func (i *issuer) RoundTrip(*http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(i.published)))}, nil
 }
 
-// token is the sample owner's token for a call; "" is none.
+// token is the caller's token for a call; "" is none.
 func (i *issuer) token(t *testing.T, c call, now time.Time) string {
 	t.Helper()
-	expiresAt := now.Add(time.Hour)
+	expiresAt, caller := now.Add(time.Hour), cmp.Or(c.caller, sampleOwner)
 	var roles []string
 	switch c.token {
 	case "none":
@@ -83,8 +84,8 @@ func (i *issuer) token(t *testing.T, c call, now time.Time) string {
 	}
 	payload, err := json.Marshal(map[string]any{
 		"iss": issuerURL, "aud": audience, "iat": now.Add(-2 * time.Hour).Unix(), "exp": expiresAt.Unix(),
-		"iam_id": sampleOwner.IAMID, "account": map[string]any{"bss": sampleOwner.AccountID},
-		"preferred_username": sampleOwner.Username, "roles": roles,
+		"iam_id": caller.IAMID, "account": map[string]any{"bss": caller.AccountID},
+		"preferred_username": caller.Username, "roles": roles,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -34,7 +34,8 @@ func TestRolesPermitExactlyWhatFunctionsCall(t *testing.T) {
 	permitted := permittedActions(t)
 	for function, actions := range called.byFunction {
 		role := strings.TrimSuffix(function, "Function") + "Role"
-		if diff := cmp.Diff(slices.Collect(maps.Keys(actions)), permitted[role], sorted); diff != "" {
+		allowed := slices.Compact(slices.Sorted(slices.Values(permitted[role]))) // one of them of the table and of its index
+		if diff := cmp.Diff(slices.Collect(maps.Keys(actions)), allowed, sorted); diff != "" {
 			t.Errorf("%s: called (-) and permitted (+): %s", function, diff)
 		}
 	}
@@ -116,6 +117,18 @@ func firstMoveRefused(w *world) {
 	w.secrets.Transport.SetFault(awstest.On("UpdateSecretVersionStage", awstest.Once(awstest.Refuse(400, "InvalidRequestException"))))
 }
 
+// actions are one or several, as a statement names them.
+type actions []string
+
+// UnmarshalYAML reads either.
+func (a *actions) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind == yaml.ScalarNode {
+		*a = actions{node.Value}
+		return nil
+	}
+	return node.Decode((*[]string)(a))
+}
+
 // permittedActions are the actions on data that each role of the template permits.
 func permittedActions(t *testing.T) map[string][]string {
 	t.Helper()
@@ -139,7 +152,7 @@ func permittedActions(t *testing.T) map[string][]string {
 				Policies []struct {
 					PolicyDocument struct {
 						Statement []struct {
-							Action []string `yaml:"Action"`
+							Action actions `yaml:"Action"`
 						} `yaml:"Statement"`
 					} `yaml:"PolicyDocument"`
 				} `yaml:"Policies"`

@@ -106,19 +106,10 @@ func firstKeyDeleted(w *world) {
 // ownerSuspended leaves an owner whose key was deleted by off-boarding.
 func ownerSuspended(w *world) {
 	keyCreated(w)
-	for _, change := range []func(*apikey.Ring){
-		func(ring *apikey.Ring) { ring.Active, ring.SecretARN = nil, "" },
-		func(ring *apikey.Ring) { ring.Suspended = true },
-	} {
-		w.update(func(_ context.Context, ring apikey.Ring) (apikey.Ring, apikey.Event, error) {
-			change(&ring)
-			ring.Revision++
-			return ring, apikey.Event{
-				Type: apikey.EventAllDeleted, Owner: ring.Owner, Revision: ring.Revision, OccurredAt: w.now,
-				Actor: sampleActor, CorrelationID: sampleRequestID,
-			}, nil
-		})
-	}
+	w.update(func(_ context.Context, ring apikey.Ring) (apikey.Ring, apikey.Event, error) {
+		next, event := ring.Suspend(w.command())
+		return next, *event, nil
+	})
 }
 
 // allowanceUsedUp leaves the owner without a key, by ten creates and deletions.

@@ -22,29 +22,38 @@ type scenario struct {
 
 // A request of each operation that succeeds, as the others vary it.
 var proper = map[string]scenario{
-	"viewKeys":        {given: keyRotated},
-	"viewImpact":      {given: keyRotated, call: call{keyID: firstKeyID}},
-	"viewHistory":     {given: keyRotated},
-	"createKey":       {given: nothingYet},
-	"rotateKey":       {given: keyToRotate},
-	"deleteKey":       {given: keyRotated, call: call{keyID: firstKeyID}},
-	"deleteAllKeys":   {given: keyRotated},
-	"listSchedules":   {given: schedulesBound},
-	"readSchedule":    {given: schedulesBound, call: call{scheduleID: followingID}},
-	"bindSchedule":    {given: keyInJune, request: "followActive", call: call{scheduleID: followingID}},
-	"unbindSchedule":  {given: schedulesBound, call: call{scheduleID: pinnedID}},
-	"rebindSchedules": {given: scheduleKeyPhasedOut, request: "fromPhasedOutKey"},
-	"authorizeJob":    {given: keyRotated, request: "adHocJob"},
-	"authorizeJobs":   {given: scheduleKeyPhasedOut, request: "threeJobs"},
-	"renewRun":        {given: runStarted, call: call{runRef: sampleRunRef}},
-	"endRun":          {given: runStarted, call: call{runRef: sampleRunRef}},
+	"viewKeys":           {given: keyRotated},
+	"viewImpact":         {given: keyRotated, call: call{keyID: firstKeyID}},
+	"viewHistory":        {given: keyRotated},
+	"createKey":          {given: nothingYet},
+	"rotateKey":          {given: keyToRotate},
+	"deleteKey":          {given: keyRotated, call: call{keyID: firstKeyID}},
+	"deleteAllKeys":      {given: keyRotated},
+	"listSchedules":      {given: schedulesBound},
+	"readSchedule":       {given: schedulesBound, call: call{scheduleID: followingID}},
+	"bindSchedule":       {given: keyInJune, request: "followActive", call: call{scheduleID: followingID}},
+	"unbindSchedule":     {given: schedulesBound, call: call{scheduleID: pinnedID}},
+	"rebindSchedules":    {given: scheduleKeyPhasedOut, request: "fromPhasedOutKey"},
+	"readRotationPolicy": {given: keyRotated},
+	"setRotationPolicy":  {given: keyRotated, request: "everyQuarter"},
+	"listUsers":          {given: twoUsers},
+	"offboardUser":       {given: colleagueHasKey, call: call{iamID: colleague.IAMID}},
+	"viewUserHistory":    {given: colleagueReinstated, call: call{iamID: colleague.IAMID}},
+	"reinstateUser":      {given: colleagueOffboarded, call: call{iamID: colleague.IAMID}},
+	"authorizeJob":       {given: keyRotated, request: "adHocJob"},
+	"authorizeJobs":      {given: scheduleKeyPhasedOut, request: "threeJobs"},
+	"renewRun":           {given: runStarted, call: call{runRef: sampleRunRef}},
+	"endRun":             {given: runStarted, call: call{runRef: sampleRunRef}},
 }
 
 var (
-	changes   = []string{"createKey", "rotateKey", "deleteKey", "deleteAllKeys", "bindSchedule", "unbindSchedule", "rebindSchedules"}
+	changes = []string{
+		"createKey", "rotateKey", "deleteKey", "deleteAllKeys", "bindSchedule", "unbindSchedule", "rebindSchedules",
+		"setRotationPolicy", "offboardUser", "reinstateUser",
+	}
 	issues    = []string{"createKey", "rotateKey"}
 	jobs      = []string{"authorizeJob", "authorizeJobs", "renewRun", "endRun"}
-	needBody  = []string{"bindSchedule", "rebindSchedules", "authorizeJob", "authorizeJobs"}
+	needBody  = []string{"setRotationPolicy", "bindSchedule", "rebindSchedules", "authorizeJob", "authorizeJobs"}
 	undecided = []string{"authorizeJobs"} // what cannot be reached is told of each request of a batch
 )
 
@@ -60,7 +69,7 @@ func scenarios() []scenario {
 		}
 	}
 	return slices.Concat(all, keyScenarios(), historyScenarios(), refusalsOfKeyChanges(), impacts(),
-		scheduleScenarios(), bindings(), rebindings(), malformedBindings(), decisions(), malformedQuestions(), batches(), runs())
+		policyScenarios(), accountScenarios(), scheduleScenarios(), bindings(), rebindings(), malformedBindings(), decisions(), malformedQuestions(), batches(), runs())
 }
 
 // vary is the proper request of an operation with one thing different.
@@ -131,13 +140,13 @@ func refusalsOfAnyRequest(operation string) []scenario {
 // defectOf is something that an operation cannot work without, or with.
 func defectOf(operation string) func(*world) {
 	switch operation {
-	case "authorizeJob":
+	case "authorizeJob", "readRotationPolicy":
 		return unreadableRing
 	case "viewKeys", "viewImpact", "readSchedule", "renewRun":
 		return unreadableItems
-	case "viewHistory", "listSchedules":
+	case "viewHistory", "viewUserHistory", "listSchedules":
 		return unreadableChange
-	case "authorizeJobs", "endRun":
+	case "authorizeJobs", "endRun", "listUsers":
 		return noClock
 	default:
 		return noRandomness

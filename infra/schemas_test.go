@@ -33,6 +33,10 @@ func TestSchemasRefuseWhatCannotBe(t *testing.T) {
 		change    = `{"id":"01a19d26-8210-7d4f-8a11-6c0b8e1f2a37","revision":1,"type":"User API Key Created","occurredAt":"2026-11-02T16:45:09.007Z","actor":{"kind":"user","id":"IBMid-1"},"correlationId":"r","keys":[` + active + `]}`
 		history   = `{"changes":[` + change + `],"nextCursor":"` + sampleCursor + `"}`
 		lastPage  = `{"changes":[],"nextCursor":null}`
+		off       = `{"maxAgeDays":null,"noticeDays":null,"deletePhasedOutAfterDays":null,"inherited":false}`
+		policy    = `{"maxAgeDays":90,"noticeDays":14,"deletePhasedOutAfterDays":30,"inherited":false}`
+		overdue   = `{"owner":` + owner + `,"active":` + active + `,"phasedOutCount":0,"rotationPolicy":` + policy + `,"overdue":true,"suspended":false}`
+		suspended = `{"owner":` + owner + `,"active":null,"phasedOutCount":0,"rotationPolicy":` + off + `,"overdue":false,"suspended":true}`
 		phasedOut = `"status":"PHASED_OUT","phasedOutAt":"2026-11-02T16:45:09.007Z"`
 	)
 	var (
@@ -43,6 +47,9 @@ func TestSchemasRefuseWhatCannotBe(t *testing.T) {
 		impact            = `{"key":` + active + `,"onDelete":` + nothing + `,"onRotate":` + nothing + `}`
 		impactOfPhasedOut = `{"key":` + old + `,"onDelete":` + nothing + `,"onRotate":null}`
 		boundChange       = strings.NewReplacer("Key Created", "Key Schedule Bound", `"keys":[`+active+`]`, `"keys":[],"schedules":[{"id":"a","binding":"follow_active"}]`).Replace(change)
+		policyChange      = strings.NewReplacer("Key Created", "Key Rotation Policy Changed", `"keys":[`+active+`]`, `"keys":[],"rotationPolicy":`+policy).Replace(change)
+		suspension        = strings.Replace(change, "Key Created", "Key Owner Suspended", 1)
+		reinstatement     = strings.NewReplacer("Key Created", "Key Owner Reinstated", active, "").Replace(change)
 		allowedRun        = strings.Replace(allowed, `"key":`, `"run":`+lease+`,"key":`, 1)
 		renewed           = strings.Replace(allowedRun, "key_active", "key_phased_out", 1)
 		stopped           = `{"allowed":false,"reason":"key_deleted","key":{"id":"01a19d26-820f-7e18-9a3d-4169f6b09879"},"owner":` + owner + `}`
@@ -93,6 +100,33 @@ func TestSchemasRefuseWhatCannotBe(t *testing.T) {
 		{"Change", boundChange, `"follow_active"`, `"pinned"`},
 		{"Change", boundChange, `"follow_active"`, `"follow_active","keyId":"01a19d26-820f-7e18-9a3d-4169f6b09879"`},
 		{"Change", boundChange, `"follow_active"`, `"follow_active","scheduleRef":"` + followingRef + `"`},
+		{"Change", policyChange, `,"rotationPolicy":` + policy, ``},
+		{"Change", policyChange, `"inherited":false`, `"inherited":true`},
+		{"Change", policyChange, `"keys":[]`, `"keys":[` + active + `]`},
+		{"Change", policyChange, `"keys":`, `"affectedRunCount":1,"keys":`},
+		{"Change", suspension, `"keys":`, `"rotationPolicy":` + policy + `,"keys":`},
+		{"Change", suspension, `"keys":`, `"suspended":true,"keys":`},
+		{"Change", reinstatement, `"keys":[]`, `"keys":[` + active + `]`},
+		{"Change", reinstatement, `"keys":`, `"affectedScheduleCount":1,"keys":`},
+		{"RotationPolicy", policy, `"maxAgeDays":90`, `"maxAgeDays":null`},
+		{"RotationPolicy", policy, `"maxAgeDays":90`, `"maxAgeDays":0`},
+		{"RotationPolicy", policy, `"maxAgeDays":90`, `"maxAgeDays":3651`},
+		{"RotationPolicy", policy, `"noticeDays":14,`, ``},
+		{"RotationPolicy", policy, `,"inherited":false`, ``},
+		{"RotationPolicyChange", `{"maxAgeDays":90,"noticeDays":14}`, `"maxAgeDays":90`, `"maxAgeDays":null`},
+		{"RotationPolicyChange", `{"maxAgeDays":90,"noticeDays":14}`, `"maxAgeDays":90,`, ``},
+		{"RotationPolicyChange", `{"deletePhasedOutAfterDays":null}`, `null`, `0`},
+		{"RotationPolicyChange", `{"deletePhasedOutAfterDays":1}`, `{`, `{"inherited":false,`},
+		{"User", overdue, active, `null`},
+		{"User", overdue, policy, off},
+		{"User", overdue, `"phasedOutCount":0`, `"phasedOutCount":21`},
+		{"User", overdue, `"status":"ACTIVE"`, phasedOut},
+		{"User", overdue, `{"owner"`, `{"revision":1,"owner"`},
+		{"User", overdue, `"suspended":false`, `"suspended":true`},
+		{"User", suspended, `"phasedOutCount":0`, `"phasedOutCount":1`},
+		{"User", suspended, `"active":null,`, ``},
+		{"Users", `{"users":[` + overdue + `],"nextCursor":null}`, `,"nextCursor":null`, ``},
+		{"Users", `{"users":[],"nextCursor":null}`, `[]`, `null`},
 		{"History", history, `,"nextCursor":"` + sampleCursor + `"`, ``},
 		{"History", history, sampleCursor, ``},
 		{"History", history, sampleCursor, `{"pk":"OWNER#a"}`},

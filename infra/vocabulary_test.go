@@ -49,6 +49,7 @@ var (
 	eventTypes = []apikey.EventType{
 		apikey.EventCreated, apikey.EventRotated, apikey.EventDeleted, apikey.EventAllDeleted,
 		apikey.EventScheduleBound, apikey.EventScheduleUnbound,
+		apikey.EventPolicyChanged, apikey.EventOwnerSuspended, apikey.EventOwnerReinstated,
 	}
 	renewalReasons   = []jobauth.Reason{jobauth.KeyActive, jobauth.KeyPhasedOut, jobauth.KeyDeleted}
 	undecidedReasons = []jobauth.Reason{jobauth.InvalidRequest, jobauth.Unavailable}

@@ -46,6 +46,8 @@ type world struct {
 	issuer   *issuer
 	rings    *store.Store
 	vault    *vault.Vault
+	// deployment is the rotation policy of owners who have none of their own.
+	deployment apikey.RotationPolicy
 	// routes lead to the function that the template names.
 	routes    map[string][]string
 	functions map[string]handler
@@ -66,17 +68,19 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// start starts every function anew, so that none remembers anything.
+// start starts every function anew, so that none remembers anything, and lets
+// indexes catch up.
 func (w *world) start() {
+	w.table.CatchUp()
 	log := slog.New(slog.DiscardHandler)
 	verifier := w.issuer.verifier(w.clock)
 	keys := &lifecycle.Service{Rings: w.rings, Vault: w.vault, Now: w.clock, Random: w, Log: log}
 	jobs := authorizer.New(verifier, w.rings, w.clock, log)
 	w.functions = map[string]handler{
-		"ViewFunction":       view.New(verifier, w.rings, apikey.RotationPolicy{}, w.clock, log).Handle,
+		"ViewFunction":       view.New(verifier, w.rings, w.deployment, w.clock, log).Handle,
 		"CreateFunction":     create.New(verifier, keys, log).Handle,
-		"RotateFunction":     rotate.New(verifier, keys, apikey.RotationPolicy{}, log).Handle,
-		"DeleteFunction":     delete.New(verifier, keys, apikey.RotationPolicy{}, log).Handle,
+		"RotateFunction":     rotate.New(verifier, keys, w.deployment, log).Handle,
+		"DeleteFunction":     delete.New(verifier, keys, w.deployment, log).Handle,
 		"SchedulesFunction":  schedules.New(verifier, w.rings, w.clock, log).Handle,
 		"AuthorizerFunction": behindGateway(jobs),
 	}
@@ -119,7 +123,9 @@ func behindGateway(h *authorizer.Handler) handler {
 type call struct {
 	operation operation
 	// What takes the place of the path's parameters.
-	keyID, scheduleID, runRef string
+	keyID, scheduleID, runRef, iamID string
+	// caller is whose token it is; the zero value is the sample owner.
+	caller apikey.Owner
 	// token is "" for one with a role that suffices, "none", "expired", or the
 	// one role of the token.
 	token   string
@@ -160,7 +166,7 @@ func (w *world) send(c call) answer {
 	got, err := w.functions[routed[0]](w.t.Context(), events.APIGatewayProxyRequest{
 		Resource: c.operation.path, HTTPMethod: c.operation.method, Path: c.path(),
 		Headers: headers, QueryStringParameters: c.query, Body: c.body,
-		PathParameters: map[string]string{"keyId": c.keyID, "scheduleId": c.scheduleID, "runRef": c.runRef},
+		PathParameters: map[string]string{"keyId": c.keyID, "scheduleId": c.scheduleID, "runRef": c.runRef, "iamId": c.iamID},
 		RequestContext: events.APIGatewayProxyRequestContext{RequestID: cmp.Or(c.requestID, sampleRequestID)},
 	})
 	if err != nil {
@@ -170,7 +176,7 @@ func (w *world) send(c call) answer {
 }
 
 func (c call) path() string {
-	return strings.NewReplacer("{keyId}", c.keyID, "{scheduleId}", c.scheduleID, "{runRef}", c.runRef).Replace(c.operation.path)
+	return strings.NewReplacer("{keyId}", c.keyID, "{scheduleId}", c.scheduleID, "{runRef}", c.runRef, "{iamId}", c.iamID).Replace(c.operation.path)
 }
 
 // request is the call as HTTP, for the validator.

@@ -31,6 +31,8 @@ STACK = "user-api-key"
 PROTECTED_API = "protected-api"
 BUCKET = "user-api-key-code"
 AUDIENCE = "user-api-key"
+# Nothing is mailed here, but what would be is published to the topic.
+NOTIFICATION_EMAIL = "nobody@example.com"
 SHIPPED_CODE = "build/lambda/"
 DEPLOYED_WITHIN_SECONDS = 120
 
@@ -44,7 +46,9 @@ class Deployment:
         self.path = template or options.template
         self.name = os.path.relpath(self.path, os.path.dirname(options.template))
         self.template = read_template(self.path, self.name)
-        self.values = {"IssuerUrl": options.issuer, "Audience": AUDIENCE, **self._given(options)} if values is None else values
+        self.values = values
+        if values is None:
+            self.values = {"IssuerUrl": options.issuer, "Audience": AUDIENCE, "NotificationEmail": NOTIFICATION_EMAIL, **self._given(options)}
         settings = Config(retries={"total_max_attempts": 3}, connect_timeout=5, read_timeout=60)
         self._client = lambda service: boto3.client(
             service,

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -111,15 +112,16 @@ type history struct {
 	instant    atomic.Int64
 	mu         sync.Mutex
 	operations []porcupine.Operation
-	known      []request // of each credential that was shown
-	latest     int64     // the highest revision that was answered
-	err        error     // what is wrong with it whatever the model says
+	lostWrites []porcupine.Operation // of runs
+	known      []request             // of each credential that was shown
+	latest     int64                 // the highest revision that was answered
+	err        error                 // what is wrong with it whatever the model says
 }
 
 func record(t *testing.T, backend servicetest.Backend, broken func(servicetest.Backend) servicetest.Backend, seed uint64, virtualTime bool) *history {
 	h := &history{scene: newScene(t, backend)}
 	h.process = broken(backend).Start()
-	h.process.Table.SetFault(unreliable(source(seed, 0), virtualTime))
+	h.process.Table.SetFault(h.notingRunWrites(unreliable(source(seed, 0), virtualTime)))
 	h.process.Secrets.SetFault(h.noting(unreliable(source(seed, 1), virtualTime)))
 	var group sync.WaitGroup
 	for client := range clients {
@@ -181,9 +183,10 @@ func (h *history) draw(random *rand.Rand, id string) request {
 	// The number of times is the likelihood.
 	kinds := strings.Fields(strings.Repeat("create ", 6) + strings.Repeat("rotate ", 6) + strings.Repeat("decide ", 6) +
 		"delete-one delete-one delete-all view view view decide-by-owner " +
-		"bind bind bind unbind rebind decide-by-schedule decide-by-schedule run run renew-run end-run")
+		"bind bind bind unbind rebind decide-by-schedule decide-by-schedule run run renew-run end-run " +
+		"set-policy set-policy off-board reinstate reinstate")
 	r.kind = strings.ReplaceAll(kinds[random.IntN(len(kinds))], "-", " ")
-	r.name = fmt.Sprintf("name-%d", random.IntN(2))
+	r.name = nameOf(random.IntN(names))
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	r.since = h.latest
@@ -207,6 +210,39 @@ func (h *history) draw(random *rand.Rand, id string) request {
 		r.keyID, r.credential = shown.keyID, shown.credential
 	}
 	return r
+}
+
+// notingRunWrites takes note of the writes of runs whose answer gets lost. The
+// SDK sends them again, so that a request that is answered may have taken effect
+// twice, at two instants.
+func (h *history) notingRunWrites(fault awstest.Fault) awstest.Fault {
+	return func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+		began, arrived := h.instant.Add(1), false
+		response, err := fault(call, func() (*http.Response, error) {
+			arrived = true
+			return next()
+		})
+		if !arrived || err == nil || call.Operation != "UpdateItem" && call.Operation != "DeleteItem" {
+			return response, err
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		for n := range names {
+			if r := (request{kind: "lost write of a run", name: nameOf(n)}); strings.Contains(string(call.Body), h.runRef(r.name).Name.String()) {
+				h.lostWrites = append(h.lostWrites, porcupine.Operation{Input: r, Call: began, Output: outcome{lost: true}, Return: h.instant.Add(1)})
+			}
+		}
+		return response, err
+	}
+}
+
+// names is how many schedules, and runs, there are.
+const names = 2
+
+func nameOf(n int) string { return fmt.Sprintf("name-%d", n) }
+
+func (h *history) runRef(name string) apikey.RunRef {
+	return apikey.NewRunRef(h.owner.Locator(), "job-1", name)
 }
 
 func (h *history) perform(client int, r request, clientLosesAnswer bool) {
@@ -247,7 +283,7 @@ func stepsOf(kind string) []string {
 
 func (h *history) ask(r request) servicetest.Answer {
 	q := servicetest.Request{Method: http.MethodGet, Path: "/v1/user-api-keys", Token: h.user(), IdempotencyKey: r.idempotencyKey, ID: r.id}
-	schedule, run := schedulesP+"/"+r.name, runsPath+apikey.NewRunRef(h.owner.Locator(), "job-1", r.name).String()
+	schedule, run := schedulesP+"/"+r.name, runsPath+h.runRef(r.name).String()
 	switch r.kind {
 	case "create":
 		q.Method = http.MethodPost
@@ -266,6 +302,12 @@ func (h *history) ask(r request) servicetest.Answer {
 		q.Method, q.Path = http.MethodDelete, schedule
 	case "rebind":
 		q.Method, q.Path, q.Body = http.MethodPost, "/v1/schedule-rebindings", `{"fromKeyId":"`+r.keyID+`"}`
+	case "set policy":
+		q.Method, q.Path, q.Body = http.MethodPut, policyPath, map[string]string{nameOf(0): policy30, nameOf(1): `{}`}[r.name]
+	case "off board":
+		q.Method, q.Path, q.Token = http.MethodDelete, h.offBoarding(), h.administratorsToken()
+	case "reinstate":
+		q.Method, q.Path, q.Token = http.MethodPost, h.offBoarding()+"/reinstatement", h.administratorsToken()
 	case "decide":
 		return h.decide(r.credential)
 	case "decide by owner":
@@ -325,12 +367,13 @@ func (h *history) check() error {
 	if h.err != nil {
 		return h.err
 	}
-	if porcupine.CheckOperations(model, h.operations) {
+	operations := slices.Concat(h.operations, h.lostWrites)
+	if porcupine.CheckOperations(model, operations) {
 		return nil
 	}
 	var text strings.Builder
 	text.WriteString("the model cannot explain it:")
-	for _, o := range h.operations {
+	for _, o := range operations {
 		fmt.Fprintf(&text, "\n  %d–%d client %d: %s", o.Call, o.Return, o.ClientId, model.DescribeOperation(o.Input, o.Output))
 	}
 	return errors.New(text.String())

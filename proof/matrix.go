@@ -28,7 +28,7 @@ func Matrix(t *testing.T, backend func() servicetest.Backend, virtualTime bool) 
 	want, ran := 0, make(chan bool, math.MaxInt16)
 	t.Run("cases", func(t *testing.T) {
 		for _, o := range operations() {
-			calls := callsOf(t, backend(), o)
+			calls := callsOf(t, backend, o)
 			want += len(calls) * len(faults())
 			for at, call := range calls {
 				for _, f := range faults() {
@@ -52,17 +52,23 @@ func Matrix(t *testing.T, backend func() servicetest.Backend, virtualTime bool) 
 	}
 }
 
-// callsOf are the remote calls of the operation when nothing fails.
-func callsOf(t *testing.T, backend servicetest.Backend, o operation) []remoteCall {
+// callsOf are the remote calls of the operation when nothing fails: the fewest of
+// a few runs, because on a busy machine a call may be sent again.
+func callsOf(t *testing.T, backend func() servicetest.Backend, o operation) (fewest []remoteCall) {
 	t.Helper()
-	s := newScene(t, backend)
-	o.given(s)
-	counting := &injection{at: -1}
-	answer := s.askUnder(counting, o)
-	if answer.Status != o.status {
-		t.Fatalf("%s without a fault: %d %s", o.name, answer.Status, answer.Text)
+	for range 3 {
+		s := newScene(t, backend())
+		o.given(s)
+		counting := &injection{at: -1}
+		answer := s.askUnder(counting, o)
+		if answer.Status != o.status {
+			t.Fatalf("%s without a fault: %d %s", o.name, answer.Status, answer.Text)
+		}
+		if fewest == nil || len(counting.calls) < len(fewest) {
+			fewest = counting.calls
+		}
 	}
-	return counting.calls
+	return fewest
 }
 
 // askUnder asks with the fault in place.

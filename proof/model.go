@@ -46,6 +46,10 @@ type state struct {
 	issued int
 	// schedules and runs are what is bound and what is running.
 	schedules, runs string
+	// policy tells the rotation policies apart; suspended is whether the user was
+	// off-boarded.
+	policy    string
+	suspended bool
 }
 
 // model is the product page, as porcupine takes it.
@@ -68,7 +72,7 @@ func (o outcome) describe() string {
 // step tells whether the outcome is right in the state, and the state after it.
 func (s state) step(r request, o outcome) (bool, state) {
 	switch r.kind {
-	case "record run", "end run", "read run":
+	case "record run", "end run", "read run", "lost write of a run":
 		return s.stepRun(r, o)
 	}
 	if o.lost && o.made == nil || o.Code == string(apikey.CodeConflict) {
@@ -82,7 +86,7 @@ func (s state) step(r request, o outcome) (bool, state) {
 	case "delete all":
 		return s.deleteAll(o)
 	case "view":
-		return o.Revision == s.revision && idOf(o.Active) == s.active && list(o.PhasedOut) == s.phasedOut, s
+		return o.Revision == s.revision && o.Suspended == s.suspended && idOf(o.Active) == s.active && list(o.PhasedOut) == s.phasedOut, s
 	case "decide by owner":
 		return s.isDecided(o, s.active, "no_active_key"), s
 	case "decide by schedule":
@@ -95,6 +99,12 @@ func (s state) step(r request, o outcome) (bool, state) {
 		return s.unbind(r, o)
 	case "rebind":
 		return s.rebind(r, o)
+	case "set policy":
+		return s.setPolicy(r, o)
+	case "off board":
+		return s.offBoard(o)
+	case "reinstate":
+		return s.reinstate(o)
 	default:
 		return s.isDecided(o, r.keyID, s.reasonAgainst(r.keyID)), s
 	}
@@ -108,6 +118,8 @@ func (s state) issue(r request, o outcome) (bool, state) {
 		return o.Status == http.StatusCreated && o.Key.ID == keyID && o.Revision == revision && (o.Credential != "") == (s.active == keyID), s
 	}
 	switch {
+	case r.kind == "create" && s.suspended:
+		return o.refused(apikey.CodeOwnerSuspended), s
 	case r.kind == "create" && s.active != "":
 		return o.refused(apikey.CodeActiveKeyExists), s
 	case r.kind == "rotate" && s.active == "":
@@ -148,14 +160,19 @@ func (s state) deleteAll(o outcome) (bool, state) {
 	if s.active == "" && s.phasedOut == "" {
 		return o.Status == http.StatusOK && o.Revision == s.revision && len(o.Deleted) == 0, s
 	}
-	next := s
+	next := s.withoutKeys()
 	next.revision++
-	next.deleted = s.phasedOut + s.deleted
-	if s.active != "" {
-		next.deleted = s.active + " " + next.deleted
-	}
-	next.active, next.phasedOut = "", ""
 	return o.changed() == changed{revision: next.revision}, next
+}
+
+// withoutKeys is the state with every key deleted.
+func (s state) withoutKeys() state {
+	s.deleted = s.phasedOut + s.deleted
+	if s.active != "" {
+		s.deleted = s.active + " " + s.deleted
+	}
+	s.active, s.phasedOut = "", ""
+	return s
 }
 
 // reasonAgainst is the reason for which a key that is not Active is refused.

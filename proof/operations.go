@@ -35,7 +35,7 @@ type operation struct {
 }
 
 func operations() []operation {
-	return slices.Concat(keyOperations(), scheduleOperations(), jobOperations())
+	return slices.Concat(keyOperations(), scheduleOperations(), jobOperations(), policyOperations(), accountOperations())
 }
 
 const key = "key-1"

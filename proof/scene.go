@@ -20,6 +20,8 @@ type scene struct {
 	backend servicetest.Backend
 	process *servicetest.Process
 	owner   apikey.Owner
+	// administrator is another user, who administers the owner's account.
+	administrator apikey.Owner
 
 	// issued are the answers that showed a credential, oldest first.
 	issued []servicetest.Answer
@@ -34,7 +36,7 @@ type scene struct {
 }
 
 func newScene(t testing.TB, backend servicetest.Backend) *scene {
-	return &scene{t: t, ctx: t.Context(), backend: backend, process: backend.Start(), owner: storetest.NewOwner(t)}
+	return &scene{t: t, ctx: t.Context(), backend: backend, process: backend.Start(), owner: storetest.NewOwner(t), administrator: storetest.NewOwner(t)}
 }
 
 func (s *scene) send(method, path, idempotencyKey string) servicetest.Answer {
@@ -42,6 +44,15 @@ func (s *scene) send(method, path, idempotencyKey string) servicetest.Answer {
 }
 
 func (s *scene) user() string { return servicetest.Token(s.owner, apikey.RoleAdministrator) }
+
+// administer is send by the administrator.
+func (s *scene) administer(method, path string) servicetest.Answer {
+	return s.process.Send(s.ctx, servicetest.Request{Method: method, Path: path, Token: s.administratorsToken()})
+}
+
+func (s *scene) administratorsToken() string {
+	return servicetest.Token(s.administrator, apikey.RoleAdministrator)
+}
 
 func (s *scene) view() servicetest.Answer { return s.send("GET", "/v1/user-api-keys", "") }
 

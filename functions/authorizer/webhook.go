@@ -28,7 +28,7 @@ func (h *Handler) authorizeJob(ctx context.Context, r *httpapi.Request) (httpapi
 		return httpapi.Response{}, err
 	}
 	decision, err := h.decide(ctx, body.request(), callerOf(r))
-	return httpapi.Response{Status: http.StatusOK, Body: bodyOf(decision)}, err
+	return h.decided(ctx, bodyOf(decision), err)
 }
 
 // authorizeJobs answers whether each of up to a hundred jobs may run.
@@ -38,7 +38,7 @@ func (h *Handler) authorizeJobs(ctx context.Context, r *httpapi.Request) (httpap
 		return httpapi.Response{}, err
 	}
 	decisions, err := h.decideAll(ctx, list, callerOf(r))
-	return httpapi.Response{Status: http.StatusOK, Body: decisionsBody{decisions}}, err
+	return h.decided(ctx, decisionsBody{decisions}, err)
 }
 
 // renewRun lets a run go on, or tells that it must stop.
@@ -52,7 +52,16 @@ func (h *Handler) renewRun(ctx context.Context, r *httpapi.Request) (httpapi.Res
 		return httpapi.Response{}, err
 	}
 	decision, err := h.renew(ctx, r.PathParameter("runRef"), lease, callerOf(r))
-	return httpapi.Response{Status: http.StatusOK, Body: bodyOf(decision)}, err
+	return h.decided(ctx, bodyOf(decision), err)
+}
+
+// decided answers with decisions. What could not be decided is counted (the alarms
+// need it), and what is the caller's mistake is not.
+func (h *Handler) decided(ctx context.Context, body any, err error) (httpapi.Response, error) {
+	if code := apikey.CodeOf(err); err != nil && (code == apikey.CodeUnavailable || code == apikey.CodeInternal) {
+		h.logUndecided(ctx, err)
+	}
+	return httpapi.Response{Status: http.StatusOK, Body: body}, err
 }
 
 // endRun ends a run: it no longer counts.

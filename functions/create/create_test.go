@@ -107,8 +107,13 @@ func TestCreateAfterDeleteAllMakesAnotherKey(t *testing.T) {
 
 func TestSuspendedOwnerGetsNoKey(t *testing.T) {
 	w := newWorld(t)
+	w.JaneHasAKey()
 	w.Suspend(functest.Jane)
+	w.Calm()
 	w.send(createKey).Refused(http.StatusForbidden, apikey.CodeOwnerSuspended)
+	if calls := w.Secrets.Transport.TakeCalls(); len(calls) > 0 || len(w.Secrets.Names()) > 0 {
+		t.Errorf("material was put for a key that is not made: %v, secrets %v", calls, w.Secrets.Names())
+	}
 }
 
 func TestAllowanceIsRefilledWhenTheAnswerSays(t *testing.T) {

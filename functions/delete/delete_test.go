@@ -34,9 +34,9 @@ func newWorld(t *testing.T) world {
 	return w
 }
 
-func (w world) send(r functest.Request) functest.Answer {
-	return w.Send(delete.New(w.World, w.Keys, w.Deployment, w.Log).Handle, r)
-}
+func (w world) function() any { return delete.New(w.World, w.Keys, w.Deployment, w.Log).Handle }
+
+func (w world) send(r functest.Request) functest.Answer { return w.Send(w.function(), r) }
 
 type deleted struct {
 	Deleted  []functest.Key
@@ -174,7 +174,7 @@ func TestDeletionWithAQueryIsRefused(t *testing.T) {
 	event := deleteAll.Event()
 	event.QueryStringParameters = map[string]string{"keyId": "x"}
 	event.MultiValueQueryStringParameters = map[string][]string{"keyId": {"x"}}
-	w.Deliver(delete.New(w.World, w.Keys, w.Deployment, w.Log).Handle, event).Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
+	w.Deliver(w.function(), event).Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
 	w.wantUnchanged()
 }
 
@@ -183,7 +183,7 @@ func TestDeleteOneWithoutIDDeletesNothing(t *testing.T) {
 	w := newWorld(t)
 	event := deleteOne("").Event()
 	event.PathParameters = nil
-	w.Deliver(delete.New(w.World, w.Keys, w.Deployment, w.Log).Handle, event).Refused(http.StatusNotFound, apikey.CodeKeyNotFound)
+	w.Deliver(w.function(), event).Refused(http.StatusNotFound, apikey.CodeKeyNotFound)
 	w.wantUnchanged()
 }
 

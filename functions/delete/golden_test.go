@@ -12,5 +12,7 @@ func TestEventsAreAnsweredAsRecorded(t *testing.T) {
 		func(w *functest.World) any { return delete.New(w, w.Keys, w.Deployment, w.Log).Handle },
 		functest.Case{Event: "delete-one", Given: (*functest.World).JaneHasRotated},
 		functest.Case{Event: "delete-all", Given: (*functest.World).JaneHasRotated},
+		functest.Case{Event: "offboard", Given: (*functest.World).JaneAdministersSam},
+		functest.Case{Event: "reinstate", Given: (*functest.World).JaneHasOffboardedSam},
 	)
 }

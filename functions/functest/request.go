@@ -22,8 +22,9 @@ type Request struct {
 	Method string
 	// Resource is the path as the API names it, such as /v1/user-api-keys/{keyId}.
 	Resource string
-	// KeyID and ScheduleID stand in the places of {keyId} and {scheduleId}.
-	KeyID, ScheduleID string
+	// KeyID, ScheduleID and IAMID stand in the places of {keyId}, {scheduleId} and
+	// {iamId}.
+	KeyID, ScheduleID, IAMID string
 	// Query are the query parameters.
 	Query   url.Values
 	Token   string
@@ -52,7 +53,7 @@ func (r Request) As(token string) Request {
 func (r Request) Event() events.APIGatewayProxyRequest {
 	event := events.APIGatewayProxyRequest{
 		Resource: r.Resource, HTTPMethod: r.Method,
-		Path:    strings.NewReplacer("{keyId}", r.KeyID, "{scheduleId}", r.ScheduleID).Replace(r.Resource),
+		Path:    strings.NewReplacer("{keyId}", r.KeyID, "{scheduleId}", r.ScheduleID, "{iamId}", r.IAMID).Replace(r.Resource),
 		Headers: map[string]string{}, MultiValueHeaders: map[string][]string{},
 		Body: r.Body,
 		RequestContext: events.APIGatewayProxyRequestContext{
@@ -71,7 +72,7 @@ func (r Request) Event() events.APIGatewayProxyRequest {
 	for name, value := range r.Headers {
 		add(name, value)
 	}
-	for name, value := range map[string]string{"keyId": r.KeyID, "scheduleId": r.ScheduleID} {
+	for name, value := range map[string]string{"keyId": r.KeyID, "scheduleId": r.ScheduleID, "iamId": r.IAMID} {
 		if strings.Contains(r.Resource, "{"+name+"}") {
 			event.PathParameters = map[string]string{name: value}
 		}

@@ -13,6 +13,9 @@ import (
 // about. She creates a key in May and rotates it in November.
 var Jane = apikey.Owner{AccountID: "0123456789abcdef0123456789abcdef", IAMID: "IBMid-5500SAMPLE", Username: "jane.doe@example.com"}
 
+// Sam is another user of Jane's account.
+var Sam = apikey.Owner{AccountID: Jane.AccountID, IAMID: "IBMid-5500ANOTHER", Username: "sam.roe@example.com"}
+
 // When Jane's keys were made, and when the events of events/ came.
 var (
 	firstCreatedAt  = time.Date(2026, 5, 4, 8, 15, 30, 120e6, time.UTC)
@@ -64,6 +67,23 @@ func (w *World) JaneHasSchedules() {
 	w.Run(Jane, second, "run-20261116", time.Hour)
 }
 
+// JaneAdministersSam makes Jane's two keys and then Sam's, with a policy of his own
+// under which his will be overdue in 30 days.
+func (w *World) JaneAdministersSam() {
+	w.t.Helper()
+	w.JaneHasRotated()
+	w.Create(Sam)
+	w.SetPolicy(Sam, apikey.RotationPolicy{MaxAgeDays: 30, NoticeDays: 7, DeletePhasedOutAfterDays: 60})
+	w.Table.CatchUp()
+}
+
+// JaneHasOffboardedSam leaves him without a key, and suspended.
+func (w *World) JaneHasOffboardedSam() {
+	w.t.Helper()
+	w.JaneAdministersSam()
+	w.suspend(Sam, Jane.IAMID)
+}
+
 func (w *World) janesSchedule(boundAt time.Time, s apikey.Schedule) {
 	w.t.Helper()
 	w.update(Jane, func(_ context.Context, ring apikey.Ring) (apikey.Ring, apikey.Event, error) {
@@ -109,18 +129,39 @@ func (w *World) putVersion(ctx context.Context, ring apikey.Ring, credential api
 	return material, w.Keys.Vault.Promote(ctx, material, ring.Active.VersionID)
 }
 
-// Suspend leaves the owner without keys and suspended, as off-boarding will: by an
-// administrator of the account.
+// Suspend off-boards the owner, past every function.
 func (w *World) Suspend(owner apikey.Owner) {
 	w.t.Helper()
-	w.DeleteAll(owner)
+	w.suspend(owner, "IBMid-ADMINISTRATOR")
+}
+
+func (w *World) suspend(owner apikey.Owner, administrator string) {
+	w.t.Helper()
+	if _, err := w.Keys.Suspend(w.t.Context(), administration(owner, administrator)); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// Reinstate ends the owner's suspension, past every function.
+func (w *World) Reinstate(owner apikey.Owner) {
+	w.t.Helper()
+	if _, err := w.Keys.Reinstate(w.t.Context(), administration(owner, "IBMid-ADMINISTRATOR")); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func administration(owner apikey.Owner, administrator string) apikey.ChangeRequest {
+	r := request(owner)
+	r.Actor = apikey.Actor{Kind: apikey.ActorAdministrator, ID: administrator}
+	return r
+}
+
+// SetPolicy gives the owner a rotation policy, past every function.
+func (w *World) SetPolicy(owner apikey.Owner, p apikey.RotationPolicy) {
+	w.t.Helper()
 	w.update(owner, func(_ context.Context, ring apikey.Ring) (apikey.Ring, apikey.Event, error) {
-		ring.Revision++
-		ring.Suspended = true
-		return ring, apikey.Event{
-			Type: apikey.EventAllDeleted, Owner: owner, Revision: ring.Revision, OccurredAt: w.Now(),
-			Actor: apikey.Actor{Kind: apikey.ActorAdministrator, ID: "IBMid-ADMINISTRATOR"}, CorrelationID: "story",
-		}, nil
+		next, event, err := ring.SetPolicy(w.command(owner), p)
+		return next, *event, err
 	})
 }
 

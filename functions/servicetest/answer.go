@@ -15,6 +15,7 @@ type Answer struct {
 	Key        Key
 	Credential string
 	Active     *Key
+	Suspended  bool
 	Deleted    []Key
 	Allowed    bool
 	Reason     string

@@ -146,8 +146,16 @@ func (b Backend) vault(transport http.RoundTripper, now func() time.Time) *vault
 // Repair is the repair of a day later, when what is under way now is abandoned.
 func (b Backend) Repair(ctx context.Context, owner apikey.Owner) error {
 	tomorrow := func() time.Time { return time.Now().Add(24 * time.Hour) }
-	return b.vault(b.Secrets, tomorrow).Repair(ctx, b.Start().Keys.Rings.Reader(owner))
+	vault, ring := b.vault(b.Secrets, tomorrow), b.Start().Keys.Rings.Reader(owner)
+	err := vault.Repair(ctx, ring)
+	for n := 0; errors.Is(err, context.DeadlineExceeded) && n < repeats; n++ {
+		err = vault.Repair(ctx, ring)
+	}
+	return err
 }
+
+// repeats is how often a repair is made again that found an emulator too busy.
+const repeats = 3
 
 // Request is a request to the API.
 type Request struct {

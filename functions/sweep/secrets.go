@@ -54,10 +54,10 @@ func (r *run) secretsPage(ctx context.Context, page []vault.Secret) error {
 			r.fail(ctx, secret.Locator, errs[i])
 			continue
 		}
+		places <- struct{}{}
 		if r.outOfTime(ctx) {
 			return errOutOfTime
 		}
-		places <- struct{}{}
 		group.Go(func() {
 			defer func() { <-places }()
 			r.secret(ctx, facts[i].Ring, secret)

@@ -111,10 +111,10 @@ func (r *run) page(ctx context.Context, found []store.FoundRing) error {
 	places := make(chan struct{}, ringsAtOnce)
 	defer group.Wait()
 	for _, f := range found {
+		places <- struct{}{}
 		if r.outOfTime(ctx) {
 			return errOutOfTime
 		}
-		places <- struct{}{}
 		group.Go(func() {
 			defer func() { <-places }()
 			r.ring(ctx, f)
@@ -146,17 +146,18 @@ func (r *run) ring(ctx context.Context, f store.FoundRing) {
 	}
 	policy, _ := f.Ring.PolicyUnder(r.Deployment)
 	due := f.Ring.DueUnder(policy, r.Now())
-	if due.Rotation {
-		r.rotate(ctx, f.Ring)
-	}
+	// Deletions come first: they make room for the key that a rotation phases out.
 	for _, id := range due.Deletions {
 		r.delete(ctx, f.Ring, id)
+	}
+	if due.Rotation {
+		r.rotate(ctx, f.Ring)
 	}
 }
 
 // rotate rotates the ring's Active key.
 func (r *run) rotate(ctx context.Context, ring apikey.Ring) {
-	rotated, err := r.Keys.RotateDue(ctx, r.request(ring), ring.Active.ID)
+	rotated, err := r.Keys.RotateDue(ctx, r.request(ring), r.Deployment, ring.Active.ID)
 	switch {
 	case err != nil:
 		r.fail(ctx, ring.Owner.Locator(), err)
@@ -166,8 +167,17 @@ func (r *run) rotate(ctx context.Context, ring apikey.Ring) {
 	}
 }
 
-// announceFailure tells, once a day, that a key that is due was not rotated.
-func (r *run) announceFailure(ctx context.Context, ring apikey.Ring, err error) {
+// announceFailure tells, once a day, that a key that is due was not rotated: not
+// of one that was rotated after all, when a commit's answer was lost.
+func (r *run) announceFailure(ctx context.Context, found apikey.Ring, err error) {
+	ring, readErr := r.Keys.Rings.Ring(ctx, found.Owner.Locator())
+	switch {
+	case readErr != nil:
+		r.fail(ctx, found.Owner.Locator(), readErr)
+		return
+	case ring.Active == nil || ring.Active.ID != found.Active.ID:
+		return
+	}
 	if _, err := r.Keys.Rings.Announce(ctx, ring.RotationFailed(r.command(), apikey.CodeOf(err))); err != nil {
 		r.fail(ctx, ring.Owner.Locator(), err)
 	}
@@ -175,7 +185,7 @@ func (r *run) announceFailure(ctx context.Context, ring apikey.Ring, err error) 
 
 // delete deletes a Phased out key that no running operation holds.
 func (r *run) delete(ctx context.Context, ring apikey.Ring, id apikey.KeyID) {
-	deleted, err := r.Keys.DeleteUnused(ctx, r.request(ring), id)
+	deleted, err := r.Keys.DeleteUnused(ctx, r.request(ring), r.Deployment, id)
 	switch {
 	case err != nil:
 		r.fail(ctx, ring.Owner.Locator(), err)

@@ -14,7 +14,8 @@ type usersBody struct {
 }
 
 // viewUsers shows an administrator which users of the account hold keys, or are
-// suspended, in the order of their IAM ids.
+// suspended, in the order of their IAM ids. The position of a user in the listing
+// is that id.
 func (h handler) viewUsers(ctx context.Context, r *httpapi.Request) (httpapi.Response, error) {
 	if err := r.NoBody(); err != nil {
 		return httpapi.Response{}, err
@@ -23,7 +24,11 @@ func (h handler) viewUsers(ctx context.Context, r *httpapi.Request) (httpapi.Res
 	if err != nil {
 		return httpapi.Response{}, err
 	}
-	found, more, err := h.rings.AccountRings(ctx, r.Principal.Owner.AccountID, page.After, page.Limit)
+	account := apikey.Owner{AccountID: r.Principal.Owner.AccountID, IAMID: page.After}
+	if page.After != "" && account.Validate() != nil {
+		return httpapi.Response{}, httpapi.InvalidCursor()
+	}
+	found, more, err := h.rings.AccountRings(ctx, account.AccountID, page.After, page.Limit)
 	if err != nil {
 		return httpapi.Response{}, err
 	}
@@ -49,13 +54,23 @@ func (h handler) viewUsers(ctx context.Context, r *httpapi.Request) (httpapi.Res
 
 // viewUserHistory shows an administrator the changes of a user's keys.
 func (h handler) viewUserHistory(ctx context.Context, r *httpapi.Request) (httpapi.Response, error) {
-	owner := apikey.Owner{AccountID: r.Principal.Owner.AccountID, IAMID: r.PathParameter("iamId")}
-	ring, err := h.rings.Ring(ctx, owner.Locator())
+	owner, err := r.UserInPath()
 	if err != nil {
 		return httpapi.Response{}, err
 	}
-	if ring.Revision == 0 {
-		return httpapi.Response{}, apikey.UserNotFound()
+	body, err := h.history(ctx, r, owner, "history of "+owner.IAMID)
+	if err != nil {
+		return httpapi.Response{}, err
 	}
-	return h.history(ctx, r, owner, "history of "+owner.IAMID)
+	if len(body.Changes) == 0 {
+		// Nobody's, or of somebody whose changes are all forgotten.
+		ring, err := h.rings.Ring(ctx, owner.Locator())
+		if err == nil && ring.Revision == 0 {
+			err = apikey.UserNotFound()
+		}
+		if err != nil {
+			return httpapi.Response{}, err
+		}
+	}
+	return httpapi.Response{Status: http.StatusOK, Body: body}, nil
 }

@@ -12,6 +12,8 @@ func TestEventsAreAnsweredAsRecorded(t *testing.T) {
 		func(w *functest.World) any { return view.New(w, w.Keys.Rings, w.Deployment, w.Now, w.Log).Handle },
 		functest.Case{Event: "view", Given: (*functest.World).JaneHasRotated},
 		functest.Case{Event: "history", Given: (*functest.World).JaneHasRotated},
+		functest.Case{Event: "users", Given: (*functest.World).JaneAdministersSam},
+		functest.Case{Event: "user-history", Given: (*functest.World).JaneHasOffboardedSam},
 		functest.Case{Event: "impact", Given: (*functest.World).JaneHasSchedules},
 	)
 }

@@ -21,31 +21,32 @@ type historyBody struct {
 // viewHistory shows the changes of the user's keys, newest first. The position
 // of a change in the listing is its revision.
 func (h handler) viewHistory(ctx context.Context, r *httpapi.Request) (httpapi.Response, error) {
-	return h.history(ctx, r, r.Principal.Owner, historyListing)
+	body, err := h.history(ctx, r, r.Principal.Owner, historyListing)
+	return httpapi.Response{Status: http.StatusOK, Body: body}, err
 }
 
-func (h handler) history(ctx context.Context, r *httpapi.Request, owner apikey.Owner, listing string) (httpapi.Response, error) {
+func (h handler) history(ctx context.Context, r *httpapi.Request, owner apikey.Owner, listing string) (historyBody, error) {
 	if err := r.NoBody(); err != nil {
-		return httpapi.Response{}, err
+		return historyBody{}, err
 	}
 	page, err := r.Page(listing)
 	if err != nil {
-		return httpapi.Response{}, err
+		return historyBody{}, err
 	}
 	before, err := revisionBefore(page)
 	if err != nil {
-		return httpapi.Response{}, err
+		return historyBody{}, err
 	}
 	changes, more, err := h.rings.History(ctx, owner.Locator(), before, page.Limit)
 	if err != nil {
-		return httpapi.Response{}, err
+		return historyBody{}, err
 	}
 	body := historyBody{Changes: httpapi.ChangesOf(changes)}
 	if more {
 		cursor := page.Cursor(strconv.FormatInt(changes[len(changes)-1].Revision, 10))
 		body.NextCursor = &cursor
 	}
-	return httpapi.Response{Status: http.StatusOK, Body: body}, nil
+	return body, nil
 }
 
 // revisionBefore is the revision below which a page of the history begins.

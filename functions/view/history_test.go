@@ -36,6 +36,10 @@ type history struct {
 		Keys          []functest.Key
 		Schedules     []boundSchedule
 
+		RotationPolicy *struct {
+			MaxAgeDays, NoticeDays, DeletePhasedOutAfterDays *int
+			Inherited                                        bool
+		}
 		AffectedScheduleCount, AffectedRunCount int
 	}
 	NextCursor *string
@@ -55,14 +59,19 @@ func (w world) historyOf(r functest.Request, query url.Values) functest.Answer {
 
 func (w world) history(t *testing.T, query url.Values) history {
 	t.Helper()
-	got := w.historyOf(viewHistory, query).Must(http.StatusOK)
-	decoder := json.NewDecoder(strings.NewReader(got.Body))
-	decoder.DisallowUnknownFields()
 	var body history
-	if err := decoder.Decode(&body); err != nil {
-		t.Fatalf("%s: %v", got.Body, err)
-	}
+	decodeStrictly(t, w.historyOf(viewHistory, query).Must(http.StatusOK).Body, &body)
 	return body
+}
+
+// decodeStrictly reads a body that has nothing else in it.
+func decodeStrictly(t *testing.T, body string, target any) {
+	t.Helper()
+	decoder := json.NewDecoder(strings.NewReader(body))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(target); err != nil {
+		t.Fatalf("%s: %v", body, err)
+	}
 }
 
 // walk reads every page from the beginning; between says what happens meanwhile.

@@ -91,6 +91,7 @@ func TestPhasedOutKeysAreShownNewestFirst(t *testing.T) {
 
 func TestSuspendedUserIsTold(t *testing.T) {
 	w := newWorld(t)
+	w.JaneHasAKey()
 	w.Suspend(functest.Jane)
 	var got keys
 	w.send(viewKeys).Must(http.StatusOK).Decode(&got)

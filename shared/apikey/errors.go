@@ -14,7 +14,8 @@ type Code string
 const (
 	// CodeActiveKeyExists refuses a create: the owner has an Active key.
 	CodeActiveKeyExists Code = "active_key_exists"
-	// CodeOwnerSuspended refuses a create: the owner was off-boarded.
+	// CodeOwnerSuspended refuses a create, and what administrators do: the owner, or
+	// the administrator, was off-boarded.
 	CodeOwnerSuspended Code = "owner_suspended"
 	// CodeNoActiveKey refuses a rotation: there is nothing to rotate.
 	CodeNoActiveKey Code = "no_active_key"

@@ -18,10 +18,15 @@ type page struct {
 	active    int
 	phasedOut []int
 	tokens    *bucket
+	suspended bool
+	policy    apikey.RotationPolicy
+	hasPolicy bool
 }
 
 func (p *page) create(n int, now time.Time) apikey.Code {
 	switch {
+	case p.suspended:
+		return apikey.CodeOwnerSuspended
 	case p.active != 0:
 		return apikey.CodeActiveKeyExists
 	case p.tokens.wait(now) > 0:
@@ -33,15 +38,23 @@ func (p *page) create(n int, now time.Time) apikey.Code {
 }
 
 func (p *page) rotate(n int, now time.Time) apikey.Code {
+	if p.active != 0 && len(p.phasedOut) < 20 {
+		if p.tokens.wait(now) > 0 {
+			return apikey.CodeRotationRateExceeded
+		}
+		p.tokens.draw(now)
+	}
+	return p.rotateByTheClock(n)
+}
+
+// rotateByTheClock is bound by no allowance.
+func (p *page) rotateByTheClock(n int) apikey.Code {
 	switch {
 	case p.active == 0:
 		return apikey.CodeNoActiveKey
 	case len(p.phasedOut) == 20:
 		return apikey.CodeTooManyPhasedOutKeys
-	case p.tokens.wait(now) > 0:
-		return apikey.CodeRotationRateExceeded
 	}
-	p.tokens.draw(now)
 	p.active, p.phasedOut = n, append(p.phasedOut, p.active)
 	return ""
 }
@@ -62,6 +75,33 @@ func (p *page) deleteAll() apikey.Code {
 		return nothingToDelete
 	}
 	p.active, p.phasedOut = 0, nil
+	return ""
+}
+
+func (p *page) suspend() apikey.Code {
+	if p.suspended {
+		return nothingToDelete
+	}
+	p.active, p.phasedOut, p.suspended = 0, nil, true
+	return ""
+}
+
+func (p *page) reinstate() apikey.Code {
+	if !p.suspended {
+		return nothingToDelete
+	}
+	p.suspended = false
+	return ""
+}
+
+func (p *page) setPolicy(policy apikey.RotationPolicy) apikey.Code {
+	switch {
+	case policy.NoticeDays >= policy.MaxAgeDays && policy.NoticeDays > 0:
+		return apikey.CodeInvalidRequest
+	case p.hasPolicy && p.policy == policy:
+		return nothingToDelete
+	}
+	p.policy, p.hasPolicy = policy, true
 	return ""
 }
 
@@ -89,6 +129,17 @@ func TestRandomOperationsAgreeWithTheProductPage(t *testing.T) {
 				o, want = deleteKey(step, id(victim)), model.deleteOne(victim)
 			case "delete all":
 				o, want = deleteAll, model.deleteAll()
+			case "rotate by the clock":
+				o, want = rotateByTheClock(n, now), model.rotateByTheClock(n)
+			case "suspend":
+				o, want = suspend, model.suspend()
+			case "reinstate":
+				o, want = reinstate, model.reinstate()
+			case "set policy":
+				policy := apikey.RotationPolicy{
+					MaxAgeDays: rapid.IntRange(0, 2).Draw(t, "max age"), NoticeDays: rapid.IntRange(0, 1).Draw(t, "notice"),
+				}
+				o, want = setPolicy(policy), model.setPolicy(policy)
 			}
 			next, event, err := o.do(ring)
 			if got := codeOf(err); got != want {
@@ -96,11 +147,12 @@ func TestRandomOperationsAgreeWithTheProductPage(t *testing.T) {
 			}
 			wantOneChange(t, ring, next, event, want == "")
 			wantKeys(t, model, next)
+			wantStanding(t, model, next)
 			ring = next
 			seen[step+" "+string(want)]++
 		}
 	})
-	if len(seen) != 12 && !t.Failed() && !testing.Short() {
+	if len(seen) != 23 && !t.Failed() && !testing.Short() {
 		t.Errorf("the runs did not come to every outcome: %v", seen)
 	}
 }
@@ -113,7 +165,8 @@ var mixes = []struct {
 }{
 	{[]string{"create", "rotate", "rotate", "rotate", "delete one", "delete all"}, rapid.Just(time.Duration(0))},
 	{[]string{"create", "rotate", "rotate", "rotate", "delete one", "delete all"}, pauses()},
-	{[]string{"create", "rotate", "rotate", "rotate", "delete one"}, rapid.Just(20 * time.Minute)},
+	{[]string{"create", "rotate", "rotate", "rotate by the clock", "delete one"}, rapid.Just(20 * time.Minute)},
+	{[]string{"create", "create", "rotate", "rotate by the clock", "delete all", "suspend", "reinstate", "set policy"}, pauses()},
 }
 
 func createKey(n int, now time.Time) operation {
@@ -122,6 +175,12 @@ func createKey(n int, now time.Time) operation {
 
 func rotateKey(n int, now time.Time) operation {
 	return operation{do: func(r apikey.Ring) (apikey.Ring, apikey.Event, error) { return r.Rotate(at(now), material(n)) }}
+}
+
+func rotateByTheClock(n int, now time.Time) operation {
+	return operation{do: func(r apikey.Ring) (apikey.Ring, apikey.Event, error) {
+		return r.Rotate(apikey.Command{Actor: clock, Now: now, CorrelationID: "request-1"}, material(n))
+	}}
 }
 
 func codeOf(err error) apikey.Code {
@@ -142,6 +201,17 @@ func wantOneChange(t *rapid.T, before, after apikey.Ring, event apikey.Event, ch
 	}
 	if after.Revision != before.Revision+1 || event.Revision != after.Revision {
 		t.Fatalf("revision %d became %d, announced as %d", before.Revision, after.Revision, event.Revision)
+	}
+}
+
+// wantStanding wants the ring to have the page's policy and suspension, which no
+// other operation changes.
+func wantStanding(t *rapid.T, model *page, ring apikey.Ring) {
+	if ring.Suspended != model.suspended || ring.Suspended && ring.Active != nil {
+		t.Fatalf("suspended: %t, the page says %t; the Active key is %v", ring.Suspended, model.suspended, ring.Active)
+	}
+	if (ring.Policy != nil) != model.hasPolicy || model.hasPolicy && *ring.Policy != model.policy {
+		t.Fatalf("the policy is %v, the page says %v", ring.Policy, model.policy)
 	}
 }
 

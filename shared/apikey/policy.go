@@ -161,9 +161,9 @@ func (r Ring) SetPolicy(c Command, p RotationPolicy) (Ring, *Event, error) {
 		return r, nil, nil
 	}
 	next := r.next()
-	next.Policy = &p
+	next.Policy = new(p)
 	event := next.event(c, EventPolicyChanged)
-	event.Policy = &p
+	event.Policy = new(p)
 	return next, &event, nil
 }
 
@@ -180,6 +180,16 @@ func (r Ring) Suspend(c Command) (Ring, *Event) {
 	event := next.event(c, EventOwnerSuspended, deleted...)
 	event.SecretARN = r.SecretARN
 	return next, &event
+}
+
+// MayAdminister refuses an administrator who was off-boarded: a token that is
+// still valid must not undo that, nor off-board the others. Errors:
+// owner_suspended.
+func (r Ring) MayAdminister() error {
+	if r.Suspended {
+		return refuse(CodeOwnerSuspended, "You were off-boarded, and administer nobody until another administrator ends the suspension.")
+	}
+	return nil
 }
 
 // Reinstate ends a suspension. Without one it changes nothing: the event is nil.

@@ -26,6 +26,11 @@ func TestOperationsShareNoMemory(t *testing.T) {
 		{deleteKey("delete the newest", id(3)), ringOf(t, 4)},
 		{deleteAll, ringOf(t, 4)},
 		{deleteAll, ringOf(t, 21)},
+		{setPolicy(apikey.RotationPolicy{MaxAgeDays: 90}), ringOf(t, 4)},
+		{setPolicy(apikey.RotationPolicy{MaxAgeDays: 90}), withPolicy(ringOf(t, 4))},
+		{rotate, withPolicy(ringOf(t, 4))},
+		{suspend, withPolicy(ringOf(t, 4))},
+		{reinstate, suspended(t, withPolicy(ringOf(t, 4)))},
 	} {
 		t.Run(c.operation.name, func(t *testing.T) {
 			// Room after the lists is where an append would write.
@@ -43,6 +48,9 @@ func TestOperationsShareNoMemory(t *testing.T) {
 			nextBefore := deepCopy(next)
 			for i := range event.Keys[:cap(event.Keys)] {
 				event.Keys[:cap(event.Keys)][i] = apikey.Key{Name: "scribbled"}
+			}
+			if event.Policy != nil {
+				event.Policy.MaxAgeDays = scribbledDays
 			}
 			wantSame(t, "the new ring shares memory with the event", nextBefore, next)
 
@@ -64,6 +72,9 @@ func deepCopy(r apikey.Ring) apikey.Ring {
 	if r.Active != nil {
 		r.Active = new(*r.Active)
 	}
+	if r.Policy != nil {
+		r.Policy = new(*r.Policy)
+	}
 	r.PhasedOut = copyWithRoom(r.PhasedOut)
 	r.Deleted = copyWithRoom(r.Deleted)
 	return r
@@ -75,10 +86,15 @@ func copyWithRoom[T any](list []T) []T {
 	return whole[:len(list)]
 }
 
+const scribbledDays = 666
+
 // scribble overwrites everything that the ring reaches, room included.
 func scribble(r *apikey.Ring) {
 	if r.Active != nil {
 		*r.Active = apikey.Key{Name: "scribbled"}
+	}
+	if r.Policy != nil {
+		r.Policy.MaxAgeDays = scribbledDays
 	}
 	for i := range r.PhasedOut[:cap(r.PhasedOut)] {
 		r.PhasedOut[:cap(r.PhasedOut)][i] = apikey.Key{Name: "scribbled"}

@@ -67,22 +67,6 @@ func (r *Request) OwnChange(body any) (apikey.ChangeRequest, error) {
 	}, err
 }
 
-// ChangeOf is the request as a change of the keys of a user of the caller's
-// account, by the caller as administrator. Its body must be empty or {}. Errors:
-// invalid_request, user_not_found.
-func (r *Request) ChangeOf(iamID string) (apikey.ChangeRequest, error) {
-	request, err := r.OwnChange(nil)
-	if err != nil {
-		return apikey.ChangeRequest{}, err
-	}
-	request.Owner = apikey.Owner{AccountID: r.Principal.Owner.AccountID, IAMID: iamID}
-	request.Actor.Kind = apikey.ActorAdministrator
-	if request.Owner.Validate() != nil {
-		return apikey.ChangeRequest{}, apikey.UserNotFound() // what cannot be a user's id is nobody's
-	}
-	return request, nil
-}
-
 // expectedRevisions are the revisions that If-Match names; nil when it expects
 // none in particular. Errors: invalid_request.
 func (r *Request) expectedRevisions() ([]int64, error) {

@@ -75,6 +75,8 @@ type Change struct {
 	Keys          []Key            `json:"keys"`
 	// Schedules are those that the change bound or unbound.
 	Schedules []BoundSchedule `json:"schedules,omitempty"`
+	// RotationPolicy is the one that the change set.
+	RotationPolicy *RotationPolicy `json:"rotationPolicy,omitempty"`
 	// What else the change hit.
 	AffectedScheduleCount int `json:"affectedScheduleCount,omitzero"`
 	AffectedRunCount      int `json:"affectedRunCount,omitzero"`
@@ -102,6 +104,10 @@ func ChangesOf(changes []apikey.Event) []Change {
 
 			AffectedScheduleCount: change.AffectedSchedules.Count,
 			AffectedRunCount:      change.AffectedRuns,
+		}
+		if change.Policy != nil {
+			policy := rotationPolicyOf(*change.Policy, false)
+			shown[i].RotationPolicy = &policy
 		}
 		for _, s := range change.Schedules {
 			bound := BoundSchedule{ID: s.ID, Binding: s.Binding}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"net/url"
 	"time"
 
 	"github.com/userapikey/service/shared/apikey"
@@ -17,7 +18,10 @@ type RotationPolicy struct {
 
 // RotationPolicyOf is the policy that the clock goes by for a ring.
 func RotationPolicyOf(ring apikey.Ring, deployment apikey.RotationPolicy) RotationPolicy {
-	policy, inherited := ring.PolicyUnder(deployment)
+	return rotationPolicyOf(ring.PolicyUnder(deployment))
+}
+
+func rotationPolicyOf(policy apikey.RotationPolicy, inherited bool) RotationPolicy {
 	return RotationPolicy{
 		MaxAgeDays: days(policy.MaxAgeDays), NoticeDays: days(policy.NoticeDays),
 		DeletePhasedOutAfterDays: days(policy.DeletePhasedOutAfterDays), Inherited: inherited,
@@ -58,4 +62,33 @@ func UserOf(ring apikey.Ring, lastUsedAt map[apikey.KeyID]time.Time, deployment 
 		user.Active = &active
 	}
 	return user
+}
+
+// UserInPath is the user of the caller's account whose IAM id is in the path, in
+// place of {iamId}. Errors: user_not_found when that is nobody's id.
+func (r *Request) UserInPath() (apikey.Owner, error) {
+	// An IAM id may hold what a path holds percent-encoded only, and not every
+	// gateway undoes that. What is decoded already comes through unchanged.
+	id := r.PathParameter("iamId")
+	if decoded, err := url.PathUnescape(id); err == nil {
+		id = decoded
+	}
+	owner := apikey.Owner{AccountID: r.Principal.Owner.AccountID, IAMID: id}
+	if owner.Validate() != nil {
+		return apikey.Owner{}, apikey.UserNotFound() // not invalid_request: what cannot be an id is nobody's
+	}
+	return owner, nil
+}
+
+// ChangeOfUser is the request as a change of the keys of the user in the path, by
+// the caller as administrator. Its body must be empty or {}. Errors:
+// invalid_request, user_not_found.
+func (r *Request) ChangeOfUser() (apikey.ChangeRequest, error) {
+	request, err := r.OwnChange(nil)
+	if err != nil {
+		return apikey.ChangeRequest{}, err
+	}
+	request.Actor.Kind = apikey.ActorAdministrator
+	request.Owner, err = r.UserInPath()
+	return request, err
 }

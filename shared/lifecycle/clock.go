@@ -2,28 +2,33 @@ package lifecycle
 
 import (
 	"context"
+	"slices"
 
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/jobauth"
 )
 
-// RotateDue rotates a key that is due, unless it is no longer the Active one:
-// however many clocks see it due, it is rotated once. Errors: those of Rotate.
-func (s *Service) RotateDue(ctx context.Context, r apikey.ChangeRequest, due apikey.KeyID) (rotated bool, err error) {
+// RotateDue rotates the key with that id, unless it is no longer the Active one or
+// no longer due, by the owner's policy or else the deployment's: however many
+// clocks see it due, it is rotated once. Errors: those of Rotate.
+func (s *Service) RotateDue(ctx context.Context, r apikey.ChangeRequest, deployment apikey.RotationPolicy, id apikey.KeyID) (rotated bool, err error) {
 	how := s.rotation(r.Owner)
-	how.wanted = func(ring apikey.Ring) bool { return ring.Active != nil && ring.Active.ID == due }
+	how.wanted = func(ring apikey.Ring) bool {
+		return ring.Active != nil && ring.Active.ID == id && s.due(ring, deployment).Rotation
+	}
 	issued, err := s.issue(ctx, r, how)
 	return issued.Key.ID != apikey.KeyID{}, err
 }
 
-// DeleteUnused deletes a Phased out key, unless it is gone or a running
-// operation holds it. Errors: those of DeleteOne.
-func (s *Service) DeleteUnused(ctx context.Context, r apikey.ChangeRequest, id apikey.KeyID) (deleted bool, err error) {
+// DeleteUnused deletes a Phased out key, unless it is gone, no longer due for
+// deletion, or held by a running operation. Errors: revision_mismatch, conflict,
+// unavailable.
+func (s *Service) DeleteUnused(ctx context.Context, r apikey.ChangeRequest, deployment apikey.RotationPolicy, id apikey.KeyID) (deleted bool, err error) {
 	done, _, err := s.delete(ctx, r, deletion{
 		unlessRunning: true,
 		reach:         func(ring apikey.Ring) jobauth.Reach { return jobauth.OfDeletion(ring, id) },
 		change: func(ring apikey.Ring, c apikey.Command) (apikey.Ring, *apikey.Event, error) {
-			if _, exists := ring.Key(id); !exists {
+			if !slices.Contains(s.due(ring, deployment).Deletions, id) {
 				return ring, nil, nil
 			}
 			next, event, err := ring.DeleteOne(c, id)
@@ -35,4 +40,12 @@ func (s *Service) DeleteUnused(ctx context.Context, r apikey.ChangeRequest, id a
 	}
 	s.repair(ctx, r.Owner)
 	return true, nil
+}
+
+// due is what the clock is to do about the ring now. It is asked of each ring that
+// a change is about to be made to: what was found due may have been changed since,
+// or put off by another policy.
+func (s *Service) due(ring apikey.Ring, deployment apikey.RotationPolicy) apikey.Due {
+	policy, _ := ring.PolicyUnder(deployment)
+	return ring.DueUnder(policy, s.Now())
 }

@@ -88,7 +88,7 @@ func (w *world) noFaults() {
 func (w *world) repair() {
 	w.t.Helper()
 	w.noFaults()
-	tomorrow := func() time.Time { return time.Now().Add(24 * time.Hour) }
+	tomorrow := func() time.Time { return w.Now().Add(24 * time.Hour) }
 	if err := vault.New(w.secrets.Client(), "test", tomorrow).Repair(w.t.Context(), w.Rings.Reader(w.owner)); err != nil {
 		w.t.Fatalf("repair: %v", err)
 	}

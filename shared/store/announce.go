@@ -52,9 +52,14 @@ func (s *Store) Announce(ctx context.Context, event apikey.Event) (announced boo
 	if err := s.identify(&event); err != nil {
 		return false, err
 	}
+	// A rotation can be announced years before it is due, and is announced once.
+	keptFrom := s.now()
+	if event.DueAt.After(keptFrom) {
+		keptFrom = event.DueAt
+	}
 	_, err = s.client.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName:           &s.table,
-		Item:                with(itemKey(event.Owner.Locator(), sk), encodeEvent(event), s.now().Add(EventTTL)),
+		Item:                with(itemKey(event.Owner.Locator(), sk), encodeEvent(event), keptFrom.Add(EventTTL)),
 		ConditionExpression: aws.String("attribute_not_exists(pk)"),
 	})
 	if isConditionNotMet(err) {

@@ -215,7 +215,9 @@ func TestPeriodsOfAnnouncementsAreInUTC(t *testing.T) {
 			for prefix, want := range map[string]string{
 				"FAILED#": "FAILED#" + ring.Active.ID.String() + "#" + c.day, "REFUSED#": "REFUSED#" + ring.PhasedOut[0].ID.String() + "#" + c.hour,
 			} {
-				if _, err := s.store.Announce(t.Context(), announcements(ring, apikey.Command{Now: c.at})[prefix]); err != nil {
+				event := announcements(ring, apikey.Command{Now: c.at})[prefix]
+				event.OccurredAt = c.at // in whatever zone
+				if _, err := s.store.Announce(t.Context(), event); err != nil {
 					t.Fatal(err)
 				}
 				if sk := s.stored(prefix)["sk"].(attributes)["S"]; sk != want {

@@ -209,27 +209,38 @@ func TestADamagedRingDoesNotHideTheOthers(t *testing.T) {
 			bad.spoil(c.sk, c.spoil)
 			due, _ := s.due()
 			account, _ := s.account("", 10)
-			for what, found := range map[string][]store.FoundRing{"due": due, "the account's": account} {
-				if len(found) != 3 {
-					t.Fatalf("%s: %d found", what, len(found))
-				}
-				for _, f := range found {
-					if f.Locator != bad.owner.Locator() {
-						if f.Err != nil || f.Ring.Revision != 1 {
-							t.Errorf("%s: one beside it: %v", what, f.Err)
-						}
-						continue
-					}
-					wantDefect(t, what, f.Err)
-					if f.Err != nil && (!strings.Contains(f.Err.Error(), c.naming) || !strings.Contains(f.Err.Error(), f.Locator.String())) {
-						t.Errorf("%s: %q does not name the item", what, f.Err)
-					}
-					if f.Ring.Revision != 0 || what == "the account's" && f.IAMID != bad.owner.IAMID {
-						t.Errorf("%s: %+v", what, f)
-					}
+			bad.wantOneDamaged("due", c.naming, due)
+			bad.wantOneDamaged("the account's", c.naming, account)
+			for _, f := range account {
+				if f.Locator == bad.owner.Locator() && f.IAMID != bad.owner.IAMID {
+					t.Errorf("the damaged ring of the account is %q", f.IAMID)
 				}
 			}
 		})
+	}
+}
+
+// wantOneDamaged wants three rings, of which the scene's has an error that names
+// the item, and the others none.
+func (s *scene) wantOneDamaged(what, naming string, found []store.FoundRing) {
+	s.t.Helper()
+	if len(found) != 3 {
+		s.t.Fatalf("%s: %d found", what, len(found))
+	}
+	for _, f := range found {
+		switch {
+		case f.Locator != s.owner.Locator():
+			if f.Err != nil || f.Ring.Revision != 1 {
+				s.t.Errorf("%s: one beside it: %v", what, f.Err)
+			}
+		case f.Err == nil:
+			s.t.Errorf("%s: the damaged one is %+v", what, f.Ring)
+		default:
+			wantDefect(s.t, what, f.Err)
+			if !strings.Contains(f.Err.Error(), naming) || !strings.Contains(f.Err.Error(), f.Locator.String()) || f.Ring.Revision != 0 {
+				s.t.Errorf("%s: %q does not name the item, or a ring came with it: %+v", what, f.Err, f.Ring)
+			}
+		}
 	}
 }
 

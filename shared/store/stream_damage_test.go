@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -26,37 +27,43 @@ func damages(at string, item attributes) map[string]func(attributes) {
 	all := map[string]func(attributes){}
 	for name, value := range item {
 		path := strings.TrimPrefix(at+"."+name, ".")
+		if !slices.Contains(optional, name) {
+			all[path+" is missing"] = without(name)
+		}
+		if slices.Contains(unread, name) {
+			continue
+		}
 		for kind, content := range value.(attributes) {
-			if !slices.Contains(optional, name) {
-				all[path+" is missing"] = without(name)
-			}
-			if slices.Contains(unread, name) {
-				continue
-			}
-			other := attributes{"S": "text"}
+			all[path+" is null"] = with(name, "NULL", true)
+			all[path+" has another type"] = with(name, "S", "text")
 			if kind == "S" {
-				other = attributes{"N": "1"}
+				all[path+" has another type"] = with(name, "N", "1")
 			}
-			all[path+" has another type"] = func(item attributes) { item[name] = other }
-			all[path+" is null"] = func(item attributes) { item[name] = attributes{"NULL": true} }
 			if kind == "N" {
 				all[path+" is no whole number"] = with(name, "N", "1.5")
 			}
-			if members, isList := content.([]any); isList && len(members) > 0 {
-				all[path+" has a text in it"] = func(item attributes) {
-					item[name].(attributes)["L"].([]any)[0] = attributes{"S": "text"}
-				}
-				for inner, spoil := range damages(path+".0", members[0].(attributes)["M"].(attributes)) {
-					all[inner] = func(item attributes) {
-						spoil(item[name].(attributes)["L"].([]any)[0].(attributes)["M"].(attributes))
-					}
-				}
-			}
-			if members, isMap := content.(attributes); isMap {
-				for inner, spoil := range damages(path, members) {
-					all[inner] = func(item attributes) { spoil(item[name].(attributes)["M"].(attributes)) }
-				}
-			}
+			maps.Copy(all, innerDamages(path, name, content))
+		}
+	}
+	return all
+}
+
+// innerDamages spoil what is in a map, or the first member of a list.
+func innerDamages(path, name string, content any) map[string]func(attributes) {
+	all := map[string]func(attributes){}
+	switch members := content.(type) {
+	case []any:
+		if len(members) == 0 {
+			break
+		}
+		list := func(item attributes) []any { return item[name].(attributes)["L"].([]any) }
+		all[path+" has a text in it"] = func(item attributes) { list(item)[0] = attributes{"S": "text"} }
+		for inner, spoil := range damages(path+".0", members[0].(attributes)["M"].(attributes)) {
+			all[inner] = func(item attributes) { spoil(list(item)[0].(attributes)["M"].(attributes)) }
+		}
+	case attributes:
+		for inner, spoil := range damages(path, members) {
+			all[inner] = func(item attributes) { spoil(item[name].(attributes)["M"].(attributes)) }
 		}
 	}
 	return all

@@ -89,6 +89,23 @@ func TestListLeavesOutWhatTheVaultHasNotMade(t *testing.T) {
 	}
 }
 
+// Nor does it rely on what it asked for: some emulators list everything.
+func TestListLeavesOutWhatItDidNotAskFor(t *testing.T) {
+	s := newScene(t)
+	locator, id := owner.Locator().String(), s.credential().KeyID().String()
+	names := []string{locator + "/" + id, "other/" + locator + "/" + id, "test2/" + locator + "/" + id, ""}
+	var listed []map[string]string
+	for _, name := range names {
+		listed = append(listed, map[string]string{"ARN": "arn:" + name, "Name": name})
+	}
+	s.engine.Transport.SetFault(func(awstest.Call, func() (*http.Response, error)) (*http.Response, error) {
+		return awstest.Answer(http.StatusOK, map[string]any{"SecretList": append(listed, map[string]string{})}), nil
+	})
+	if got, _ := s.listAll(); len(got) != 0 {
+		t.Errorf("listed %+v", got)
+	}
+}
+
 func TestListHasNoDeletedSecret(t *testing.T) {
 	s := newScene(t)
 	gone, kept := s.open(), s.open()

@@ -92,7 +92,8 @@ func sortable(v value, kind string) (string, bool) {
 		return text, ok && text != ""
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
-	return fmt.Sprintf("%016x", uint64(n)^1<<63), err == nil //nolint:gosec // the order of negative numbers too
+	// Flipping the sign has negative numbers come first.
+	return fmt.Sprintf("%016x", uint64(n)^1<<63), err == nil
 }
 
 // indexable refuses an item that has one of the indexes' keys as another type, or
@@ -149,7 +150,7 @@ func (e *Engine) queryIndex(request queryRequest, limit int) (any, *refusal) {
 // between: no entry is either of the two.
 func (x *index) find(request queryRequest) (partition, low, high string, _ *refusal) {
 	names := indexCondition.FindStringSubmatch(request.KeyConditionExpression)
-	if names == nil || names[1] != x.hash || names[3] != "" && names[3] != x.sort {
+	if len(names) == 0 || names[1] != x.hash || names[3] != "" && names[3] != x.sort {
 		return "", "", "", invalid("the engine does not understand the key condition " + request.KeyConditionExpression)
 	}
 	if err := (operands{ExpressionAttributeValues: request.ExpressionAttributeValues}).check(request.KeyConditionExpression); err != nil {

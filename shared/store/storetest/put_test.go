@@ -1,6 +1,7 @@
 package storetest_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,25 +38,7 @@ func TestPutItemWaitsForItsCondition(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			client := storetest.NewEngine().Client()
 			put(t, client, item("1", attributes{"lease": numberOf(5), "label": textOf("x")}))
-			input := &dynamodb.PutItemInput{TableName: table, Item: item(c.sk, attributes{"more": textOf("new")})}
-			if c.condition != "" {
-				input.ConditionExpression = &c.condition
-			}
-			for placeholder, value := range (attributes{
-				":n": numberOf(7), ":five": numberOf(5), ":four": numberOf(4), ":t": textOf("y"), ":x": textOf("x"), ":a": textOf("a"), ":xx": textOf("xx"),
-			}) {
-				for _, word := range strings.FieldsFunc(c.condition, func(r rune) bool { return r == ' ' || r == '(' || r == ')' }) {
-					if word == placeholder {
-						if input.ExpressionAttributeValues == nil {
-							input.ExpressionAttributeValues = attributes{}
-						}
-						input.ExpressionAttributeValues[placeholder] = value
-					}
-				}
-			}
-			if strings.Contains(c.condition, "#label") {
-				input.ExpressionAttributeNames = map[string]string{"#label": "label"}
-			}
+			input := putOn(c.sk, c.condition)
 			_, err := client.PutItem(t.Context(), input)
 			_, refused := asFailed(err)
 			if refused == c.written || err != nil && !refused {
@@ -70,6 +53,31 @@ func TestPutItemWaitsForItsCondition(t *testing.T) {
 			}
 		})
 	}
+}
+
+// putOn is a put of a/sk on a condition, with the values that it uses.
+func putOn(sk, condition string) *dynamodb.PutItemInput {
+	input := &dynamodb.PutItemInput{TableName: table, Item: item(sk, attributes{"more": textOf("new")})}
+	if condition == "" {
+		return input
+	}
+	input.ConditionExpression = &condition
+	words := strings.FieldsFunc(condition, func(r rune) bool { return strings.ContainsRune(" ()", r) })
+	for placeholder, value := range (attributes{
+		":n": numberOf(7), ":five": numberOf(5), ":four": numberOf(4), ":t": textOf("y"), ":x": textOf("x"), ":a": textOf("a"), ":xx": textOf("xx"),
+	}) {
+		if !slices.Contains(words, placeholder) {
+			continue
+		}
+		if input.ExpressionAttributeValues == nil {
+			input.ExpressionAttributeValues = attributes{}
+		}
+		input.ExpressionAttributeValues[placeholder] = value
+	}
+	if slices.Contains(words, "#label") {
+		input.ExpressionAttributeNames = map[string]string{"#label": "label"}
+	}
+	return input
 }
 
 func TestAPutThatTheProductDoesNotMakeIsRefused(t *testing.T) {
