@@ -1,0 +1,91 @@
+package relay_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/awstest"
+	"github.com/userapikey/service/shared/store/storetest"
+)
+
+// recordAt tells where in the batch the first record of the owner is.
+func recordAt(batch records, owner apikey.Owner) int {
+	return slices.IndexFunc(batch, func(r record) bool { return r.Change.NewImage["owner"].Map()["iamId"].String() == owner.IAMID })
+}
+
+// damage makes the owner's ring unreadable.
+func (w *world) damage(owner apikey.Owner) {
+	w.t.Helper()
+	text := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+	_, err := w.Table.Client().PutItem(w.t.Context(), &dynamodb.PutItemInput{
+		TableName:           aws.String(storetest.Table),
+		Item:                map[string]types.AttributeValue{"pk": text("OWNER#" + owner.Locator().String()), "sk": text("RING"), "revision": text("many")},
+		ConditionExpression: aws.String("attribute_exists(pk)"),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// A ring that cannot be read is as little mended by waiting as a record is.
+func TestDamagedRingHoldsUpNoneAndItsChangesAreAnnounced(t *testing.T) {
+	w := newWorld(t)
+	owners, batch := w.owners(3)
+	ill := owners[1]
+	w.damage(ill)
+	if failed := w.deliver(batch); failed != "" {
+		t.Errorf("reported %s", failed)
+	}
+	if diff := cmp.Diff(announcedBy(batch), w.arrived()); diff != "" {
+		t.Errorf("committed (-) and announced (+): %s", diff)
+	}
+	kept := w.queue.Messages()
+	if len(kept) != 1 || !strings.Contains(kept[0].Body, batch[recordAt(batch, ill)].Change.SequenceNumber) || !strings.Contains(kept[0].Reason, "damaged") {
+		t.Errorf("in the queue: %v", kept)
+	}
+}
+
+func TestRingThatIsOutOfReachIsNotTakenForDamaged(t *testing.T) {
+	w := newWorld(t)
+	_, batch := w.owners(1)
+	for _, code := range []string{"ProvisionedThroughputExceededException", "AccessDeniedException"} {
+		w.Table.Transport.SetFault(awstest.Refuse(http.StatusBadRequest, code))
+		if failed := w.deliver(batch); failed != batch[0].Change.SequenceNumber || len(w.queue.Messages()) != 0 {
+			t.Errorf("%s: reported %q, in the queue: %v", code, failed, w.queue.Messages())
+		}
+	}
+}
+
+// Behind a record that fails, all others come again, for hours perhaps.
+func TestOneInstanceSetsARecordAsideAndCountsItOnce(t *testing.T) {
+	w := newWorld(t)
+	owners, good := w.owners(2)
+	bad := poison(t, good[1])["no kind"]
+	batch := append(slices.Clone(good), bad)
+	w.damage(owners[1])
+	w.failFor(owners[0], awstest.Refuse(http.StatusBadRequest, "AccessDeniedException"))
+	count := func(message string) int { return strings.Count(w.Logged(), `"msg":"`+message) }
+	for range 5 {
+		if failed := w.deliver(batch); failed != batch[recordAt(batch, owners[0])].Change.SequenceNumber {
+			t.Fatalf("reported %q", failed)
+		}
+	}
+	if kept := w.queue.Messages(); len(kept) != 2 {
+		t.Errorf("in the queue after five times: %v", kept)
+	}
+	if asides, failures := count("set aside"), count("not relayed"); asides != 2 || failures != 5 {
+		t.Errorf("after five times: set aside %d, not relayed %d", asides, failures)
+	}
+	w.Calm()
+	if failed := w.deliver(batch); failed != "" || count("relayed") != 1 || count("set aside") != 2 || len(w.queue.Messages()) != 2 {
+		t.Errorf("then: reported %q, relayed %d, set aside %d", failed, count("relayed"), count("set aside"))
+	}
+}
