@@ -5,7 +5,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -62,6 +64,48 @@ func TestRingThatIsOutOfReachIsNotTakenForDamaged(t *testing.T) {
 			t.Errorf("%s: reported %q, in the queue: %v", code, failed, w.queue.Messages())
 		}
 	}
+}
+
+// A record that somebody made up must not cost another owner the secret.
+func TestDeletionThatNamesAnotherOwnersSecretTakesNothing(t *testing.T) {
+	w := newWorld(t)
+	owners, _ := w.owners(2)
+	w.DeleteAll(owners[0])
+	forged := w.stream.Next()[0]
+	arn := w.Ring(owners[1]).SecretARN
+	forged.Change.NewImage["secretArn"] = events.NewStringAttribute(arn)
+	if failed := w.deliver(records{forged}); failed != "" {
+		t.Errorf("reported %s", failed)
+	}
+	if w.Secrets.Labels(arn) == nil {
+		t.Error("the other owner's secret was deleted")
+	}
+	if kept := w.queue.Messages(); len(kept) != 1 || !strings.Contains(kept[0].Reason, "another owner's secret") {
+		t.Errorf("in the queue: %v", kept)
+	}
+}
+
+// Whoever takes the Active key's version away, by hand, leaves a secret that no
+// repair mends; those behind it go on.
+func TestSecretWithoutTheActiveKeysVersionIsSetAsideOnceItCannotJustBeLate(t *testing.T) {
+	w := newWorld(t)
+	owners, _ := w.owners(2)
+	w.breakOff(func() {
+		for _, owner := range owners {
+			w.Rotate(owner)
+		}
+	})
+	batch := w.stream.Next()
+	w.failFor(owners[0], awstest.On("UpdateSecretVersionStage", awstest.Refuse(http.StatusBadRequest, "ResourceNotFoundException")))
+	at := recordAt(batch, owners[0])
+	if failed := w.deliver(batch); failed != batch[at].Change.SequenceNumber || len(w.queue.Messages()) != 0 {
+		t.Errorf("at once: reported %q, in the queue: %v", failed, w.queue.Messages())
+	}
+	w.Pass(6 * time.Minute)
+	if failed := w.deliver(batch); failed != "" || len(w.queue.Messages()) != 1 {
+		t.Errorf("then: reported %q, in the queue: %v", failed, w.queue.Messages())
+	}
+	w.wantRepaired(owners[1])
 }
 
 // Behind a record that fails, all others come again, for hours perhaps.

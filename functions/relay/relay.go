@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -166,7 +167,7 @@ func (r *Relay) repair(ctx context.Context, locator apikey.Locator, all []notice
 	read := func(ctx context.Context) (apikey.Ring, error) {
 		ring, err := r.Rings.Ring(ctx, locator)
 		if err != nil && apikey.CodeOf(err) != apikey.CodeUnavailable {
-			err = &damagedError{err}
+			err = &damagedError{fmt.Errorf("the ring cannot be read: %w", err)}
 		}
 		return ring, err
 	}
@@ -174,6 +175,9 @@ func (r *Relay) repair(ctx context.Context, locator apikey.Locator, all []notice
 		event := all[i].event
 		if event.SecretARN == "" || event.Type != apikey.EventAllDeleted && event.Type != apikey.EventOwnerSuspended {
 			continue
+		}
+		if !vault.IsOwners(event.SecretARN, locator) {
+			return &damagedError{errors.New("its event names another owner's secret")}
 		}
 		ring, err := read(ctx)
 		if err != nil {
@@ -200,10 +204,10 @@ func (r *Relay) unrepaired(n *notice, err error) {
 	n.err = err
 }
 
-// damagedError is that a ring is in the table and cannot be read.
+// damagedError is that what is in the table cannot be gone by.
 type damagedError struct{ cause error }
 
-func (e *damagedError) Error() string { return "the ring is damaged: " + e.cause.Error() }
+func (e *damagedError) Error() string { return "the table is damaged: " + e.cause.Error() }
 
 func (e *damagedError) Unwrap() error { return e.cause }
 
