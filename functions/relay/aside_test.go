@@ -8,33 +8,15 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/awstest"
-	"github.com/userapikey/service/shared/store/storetest"
 )
 
 // recordAt tells where in the batch the first record of the owner is.
 func recordAt(batch records, owner apikey.Owner) int {
-	return slices.IndexFunc(batch, func(r record) bool { return r.Change.NewImage["owner"].Map()["iamId"].String() == owner.IAMID })
-}
-
-// damage makes the owner's ring unreadable.
-func (w *world) damage(owner apikey.Owner) {
-	w.t.Helper()
-	text := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
-	_, err := w.Table.Client().PutItem(w.t.Context(), &dynamodb.PutItemInput{
-		TableName:           aws.String(storetest.Table),
-		Item:                map[string]types.AttributeValue{"pk": text("OWNER#" + owner.Locator().String()), "sk": text("RING"), "revision": text("many")},
-		ConditionExpression: aws.String("attribute_exists(pk)"),
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	return slices.IndexFunc(batch, func(r record) bool { return iamIDOf(r) == owner.IAMID })
 }
 
 // A ring that cannot be read is as little mended by waiting as a record is.
@@ -42,7 +24,7 @@ func TestDamagedRingHoldsUpNoneAndItsChangesAreAnnounced(t *testing.T) {
 	w := newWorld(t)
 	owners, batch := w.owners(3)
 	ill := owners[1]
-	w.damage(ill)
+	w.damage(ill, "RING")
 	if failed := w.deliver(batch); failed != "" {
 		t.Errorf("reported %s", failed)
 	}
@@ -114,7 +96,7 @@ func TestOneInstanceSetsARecordAsideAndCountsItOnce(t *testing.T) {
 	owners, good := w.owners(2)
 	bad := poison(t, good[1])["no kind"]
 	batch := append(slices.Clone(good), bad)
-	w.damage(owners[1])
+	w.damage(owners[1], "RING")
 	w.failFor(owners[0], awstest.Refuse(http.StatusBadRequest, "AccessDeniedException"))
 	count := func(message string) int { return strings.Count(w.Logged(), `"msg":"`+message) }
 	for range 5 {
