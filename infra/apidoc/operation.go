@@ -203,9 +203,8 @@ func (r *reference) writeHeaders() {
 	for _, op := range r.operations() {
 		for _, response := range op.Responses.Codes.FromOldest() {
 			for name, header := range response.Headers.FromOldest() {
-				line := fmt.Sprintf("- `%s`: %s Example: `%s`\n", name, inItem(header.Description, 0), header.Example.Value)
 				if !told[name] {
-					r.print("%s", line)
+					r.print("- `%s`: %s Example: `%s`\n", name, inItem(header.Description, 0), header.Example.Value)
 				}
 				told[name] = true
 			}

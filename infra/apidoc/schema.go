@@ -159,7 +159,7 @@ func narrowing(parts []*base.SchemaProxy) string {
 	for _, part := range parts {
 		for name, property := range part.Schema().Properties.FromOldest() {
 			if values := allowed(property.Schema()); len(values) > 0 {
-				told = append(told, fmt.Sprintf("`%s` %s", name, inCode(values)))
+				told = append(told, inCode([]string{name})+" "+inCode(values))
 			}
 		}
 	}
