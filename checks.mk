@@ -8,13 +8,15 @@ GO_TOOL := $(GO) tool -modfile="$(CURDIR)/tools/go.mod"
 FUZZTIME ?= 20s
 #: bench: how long each benchmark runs
 BENCHTIME ?= 0.5s
+#: fuzz-api: another seed than the usual one
+SEED ?=
 #: vulncheck: another address of the vulnerability database, such as a mirror
 GOVULNDB ?=
 
 # For the scripts in tools/.
 export GO
 
-.PHONY: test prove fuzz bench lint vulncheck drift
+.PHONY: test prove fuzz fuzz-api bench lint vulncheck drift
 
 test: build-local ## run every test: units, properties, contracts, then end to end on a stack of its own
 	@echo "== the local stack's scripts"
@@ -35,6 +37,9 @@ fuzz: have-go ## run each fuzz test for FUZZTIME
 			done; \
 		done || exit 1; \
 	done
+
+fuzz-api: build-local .venv/schemathesis/complete ## hold the API of a local stack to its contract, with requests made up by schemathesis
+	@exec $(PYTHON) tools/fuzz_api.py $(SEED)
 
 bench: have-go ## measure decisions, tokens and parsers, with allocations; for benchstat: build/bench.txt
 	@mkdir -p build
@@ -57,11 +62,11 @@ lint: have-go .venv/sam/complete ## check style, layering and the templates
 	exit $$status
 
 # The stamp is made last, so that an installation that was broken off is repeated.
-.venv/sam/complete: tools/requirements-sam.txt | have-python
-	@echo "Installing SAM CLI into .venv/sam (once)"
-	@rm -rf .venv/sam
-	@$(PYTHON) -m venv .venv/sam
-	@.venv/sam/bin/python -m pip install --quiet --no-input --disable-pip-version-check --requirement $<
+.venv/%/complete: tools/requirements-%.txt | have-python
+	@echo "Installing $(notdir $(@D)) into $(@D) (once)"
+	@rm -rf $(@D)
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --no-input --disable-pip-version-check --requirement $<
 	@touch $@
 
 # Status 3 is a vulnerability; no way to the database is not one.

@@ -15,7 +15,7 @@ require (
 	github.com/go-jose/go-jose/v4 v4.1.8
 	github.com/go-json-experiment/json v1.27.2
 	github.com/google/go-cmp v0.7.0
-	// Tests only. This validator knows OpenAPI 3.1 with JSON Schema 2020-12 whole,
+	// Tests, and the generator of docs/api.md. This validator knows OpenAPI 3.1 with JSON Schema 2020-12 whole,
 	// and can refuse undeclared headers, parameters and bodies in both directions.
 	github.com/pb33f/go-yaml v0.1.1
 	github.com/pb33f/libopenapi v0.41.8

@@ -31,7 +31,7 @@ type createdBody struct {
 
 // create makes the Active key and shows its credential, here and nowhere else.
 func (h handler) create(ctx context.Context, r *httpapi.Request) (httpapi.Response, error) {
-	request, err := r.OwnChange(nil)
+	request, err := r.OwnIssue()
 	if err != nil {
 		return httpapi.Response{}, err
 	}

@@ -40,7 +40,7 @@ type rotatedBody struct {
 
 // rotate makes a new Active key and leaves the old one Phased out.
 func (h handler) rotate(ctx context.Context, r *httpapi.Request) (httpapi.Response, error) {
-	request, err := r.OwnChange(nil)
+	request, err := r.OwnIssue()
 	if err != nil {
 		return httpapi.Response{}, err
 	}

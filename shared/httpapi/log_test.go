@@ -143,7 +143,7 @@ func TestNoAnswerAndNoLogHoldsACredential(t *testing.T) {
 		t.Run(landing, func(t *testing.T) {
 			s := newScene(t)
 			s.handle = func(_ context.Context, r *httpapi.Request) (httpapi.Response, error) {
-				if _, err := r.OwnChange(nil); err != nil && r.NoBody() == nil {
+				if _, err := r.OwnIssue(); err != nil && r.NoBody() == nil {
 					return httpapi.Response{}, err
 				}
 				return httpapi.Response{Status: http.StatusOK, Body: struct{}{}}, r.Decode(&jobBody{})

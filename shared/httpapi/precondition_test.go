@@ -17,7 +17,7 @@ import (
 func changing(t testing.TB) (*scene, *apikey.ChangeRequest) {
 	s, got := newScene(t), new(apikey.ChangeRequest)
 	s.handle = func(_ context.Context, r *httpapi.Request) (httpapi.Response, error) {
-		change, err := r.OwnChange(nil)
+		change, err := r.OwnIssue()
 		*got = change
 		return httpapi.Response{Status: http.StatusOK, Body: struct{}{}}, err
 	}

@@ -48,23 +48,30 @@ func (r *Request) OwnChange(body any) (apikey.ChangeRequest, error) {
 	if err := readBody(); err != nil {
 		return apikey.ChangeRequest{}, err
 	}
-	idempotencyKey, err := r.idempotencyKey()
-	if err != nil {
-		return apikey.ChangeRequest{}, err
-	}
 	deliveryKey := r.deliveryKey()
-	if idempotencyKey == "" {
-		idempotencyKey = deliveryKey
-	}
 	revisions, err := r.expectedRevisions()
 	return apikey.ChangeRequest{
 		Owner:             r.Principal.Owner,
 		Actor:             apikey.Actor{Kind: apikey.ActorUser, ID: r.Principal.Owner.IAMID},
 		CorrelationID:     r.CorrelationID(),
 		ExpectedRevisions: revisions,
-		IdempotencyKey:    idempotencyKey,
+		IdempotencyKey:    deliveryKey,
 		DeliveryKey:       deliveryKey,
 	}, err
+}
+
+// OwnIssue is the request as a create or rotation of the caller's own, which are
+// the changes that Idempotency-Key is for. Errors: invalid_request.
+func (r *Request) OwnIssue() (apikey.ChangeRequest, error) {
+	request, err := r.OwnChange(nil)
+	if err != nil {
+		return apikey.ChangeRequest{}, err
+	}
+	key, err := r.idempotencyKey()
+	if key != "" {
+		request.IdempotencyKey = key
+	}
+	return request, err
 }
 
 // expectedRevisions are the revisions that If-Match names; nil when it expects
