@@ -137,6 +137,9 @@ func TestAfterARestoreAKeyStaysAsFarAsItsSecretShowsIt(t *testing.T) {
 				if again := w.afterRestore(to, true); again != (lifecycle.Restored{}) {
 					t.Errorf("once more, it did %+v", again)
 				}
+				if slices.Contains(c.reasons, "secret_replaced") && w.secrets.Labels(was.SecretARN) != nil {
+					t.Error("the secret of keys that were all deleted is there yet")
+				}
 				w.checkSecret()
 			})
 		})
@@ -166,8 +169,10 @@ func TestARestoreLeavesKeysAloneThatWereMadeAfterIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, to := restored(t, createOne, rotateOnce)
 		w.afterRestore(to, true)
+		pass(time.Hour)
 		made := w.create()
 		w.rotate()
+		w.orphan()
 		if again := w.afterRestore(to, true); again != (lifecycle.Restored{}) {
 			t.Errorf("once more, it did %+v", again)
 		}
@@ -175,6 +180,34 @@ func TestARestoreLeavesKeysAloneThatWereMadeAfterIt(t *testing.T) {
 			t.Error("a key is gone that was made after the restore")
 		}
 		w.checkSecret()
+	})
+}
+
+// orphan leaves the secret of a create that came to nothing.
+func (w *world) orphan() {
+	w.t.Helper()
+	id, err := apikey.NewUUID(time.Now(), w.Random)
+	must(w, func() error { return err })
+	credential, err := apikey.NewCredential(w.owner.Locator(), id, w.Random)
+	must(w, func() error { return err })
+	_, err = w.Vault.Open(w.t.Context(), credential)
+	must(w, func() error { return err })
+}
+
+// What the secrets showed is of one ring; another may have another secret.
+func TestARestoreTakesNoKeyThatIsMadeMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, to := restored(t, createOne, deleteEvery)
+		var made apikey.KeyID
+		w.secrets.Transport.SetFault(during("DescribeSecret", func() {
+			deleteEvery(w)
+			pass(time.Hour)
+			made = w.create().Key.ID
+		}))
+		_, err := w.AfterRestore(t.Context(), w.byOperator(), to, true)
+		if ring := w.ring(); apikey.CodeOf(err) != apikey.CodeRevisionMismatch || ring.Active == nil || ring.Active.ID != made {
+			t.Errorf("%v, and the ring is %+v", err, ring)
+		}
 	})
 }
 
