@@ -1,7 +1,7 @@
 # Everyday tools, for a deployment that runs; the Makefile includes this file.
 # Their variables are no `?=`: the environment means something else by ENV and TIME.
 
-#: logs, invoke-, redrive, load: the file that describes the deployment; else what make up wrote
+#: logs, invoke-, redrive, restore, load: the file that describes the deployment; else what make up wrote
 ENV := $(if $(filter build/stack,$(STACK)),build/local.env,$(STACK).env)
 #: logs: only this function's, such as view
 FUNCTION :=
@@ -11,6 +11,10 @@ SINCE := 60
 EVENT :=
 #: redrive: delete this message, by its id, without announcing anything
 FORGET :=
+#: restore: the instant that the table was restored to, such as 2026-11-02T16:45:00Z
+TO :=
+#: restore: 1 makes the changes; else they are only counted
+APPLY :=
 #: load: requests a second
 RATE := 50
 #: load: for how long
@@ -20,7 +24,7 @@ OWNERS := 100
 #: load: more flags; FLAGS=-help explains them, and what is checked
 FLAGS :=
 
-.PHONY: logs invoke redrive load
+.PHONY: logs invoke redrive restore load
 
 logs: have-python ## follow the functions' logs until Ctrl-C
 	@exec $(PYTHON) localstack/logs.py --env '$(ENV)' --since '$(SINCE)' $(FUNCTION)
@@ -33,6 +37,9 @@ invoke-%: have-python ## invoke one with the event EVENT and print its answer
 
 redrive: have-python ## announce again what ended in the relay's queue of dead letters
 	@exec $(PYTHON) localstack/redrive.py --env '$(ENV)' $(if $(FORGET),--forget '$(FORGET)')
+
+restore: have-python ## after the table was restored: drop keys that their secrets contradict
+	@exec $(PYTHON) localstack/restore.py --env '$(ENV)' --to '$(TO)' $(if $(APPLY),--apply)
 
 load: have-go ## send creates, rotations, views and decisions; check the answers, print latencies
 	@$(HOST_BUILD) build/load ./localstack/load
