@@ -1,7 +1,7 @@
 # Everyday tools, for a deployment that runs; the Makefile includes this file.
 # Their variables are no `?=`: the environment means something else by ENV and TIME.
 
-#: logs, invoke-, redrive, restore, load: the file that describes the deployment; else what make up wrote
+#: logs, invoke-, redrive, load: the file that describes the deployment; else what make up wrote
 ENV := $(if $(filter build/stack,$(STACK)),build/local.env,$(STACK).env)
 #: logs: only this function's, such as view
 FUNCTION :=
@@ -11,6 +11,10 @@ SINCE := 60
 EVENT :=
 #: redrive: delete this message, by its id, without announcing anything
 FORGET :=
+#: restore: the restored table
+TABLE :=
+#: restore: the beginning of the secrets' names, user-api-key/<stack>
+SECRETS :=
 #: restore: the instant that the table was restored to, such as 2026-11-02T16:45:00Z
 TO :=
 #: restore: 1 makes the changes; else they are only counted
@@ -38,8 +42,9 @@ invoke-%: have-python ## invoke one with the event EVENT and print its answer
 redrive: have-python ## announce again what ended in the relay's queue of dead letters
 	@exec $(PYTHON) localstack/redrive.py --env '$(ENV)' $(if $(FORGET),--forget '$(FORGET)')
 
-restore: have-python ## after the table was restored: drop keys that their secrets contradict
-	@exec $(PYTHON) localstack/restore.py --env '$(ENV)' --to '$(TO)' $(if $(APPLY),--apply)
+restore: have-go ## after the table was restored: drop keys that their secrets contradict
+	@$(HOST_BUILD) build/restore ./cmd/restore
+	@exec build/restore -table '$(TABLE)' -prefix '$(SECRETS)' -to '$(TO)' $(if $(APPLY),-apply)
 
 load: have-go ## send creates, rotations, views and decisions; check the answers, print latencies
 	@$(HOST_BUILD) build/load ./localstack/load

@@ -83,20 +83,6 @@ func (p *Process) Sweep(ctx context.Context) (counts sweep.Counts, err error) {
 	return counts, json.Unmarshal(out, &counts)
 }
 
-// AfterRestore has the sweep bring keys to what the secrets show, after the table
-// was restored to the instant.
-func (p *Process) AfterRestore(ctx context.Context, to time.Time, apply bool, cursor string) (done sweep.AfterRestoring, err error) {
-	payload, err := json.Marshal(map[string]any{"restore": map[string]any{"to": to, "apply": apply, "cursor": cursor}})
-	if err != nil {
-		return done, err
-	}
-	out, err := invokeFor(ctx, SweepTimeout, p.sweep, payload)
-	if err != nil {
-		return done, err
-	}
-	return done, json.Unmarshal(out, &done)
-}
-
 // Poller delivers a stream's records to a relay as Lambda's event source mapping
 // does: a batch again and again, from the record on that was reported, until it is
 // done; an invocation that fails is halved.

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/userapikey/service/functions/servicetest"
-	"github.com/userapikey/service/functions/sweep"
 	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/lifecycle"
 )
 
 // restoredUser is one whose keys changed after the instant to which the table is
@@ -74,10 +74,10 @@ func TestNoKeyThatDiedSinceTheBackupAuthorizesAfterTheRestore(t *testing.T) {
 		}
 		told := r.afterRestore(to, false)
 		done := r.afterRestore(to, true)
-		if want := (sweep.AfterRestoring{Rings: 6, PhasedOut: 2, Deleted: 4}); told != want || done != want {
+		if want := (lifecycle.AllRestored{Rings: 6, PhasedOut: 2, Deleted: 4}); told != want || done != want {
 			t.Errorf("it told %+v and did %+v, not %+v", told, done, want)
 		}
-		if again := r.afterRestore(to, true); again != (sweep.AfterRestoring{Rings: 6}) {
+		if again := r.afterRestore(to, true); again != (lifecycle.AllRestored{Rings: 6}) {
 			t.Errorf("once more, it did %+v", again)
 		}
 		for name, u := range users {
@@ -109,9 +109,10 @@ func (r *relayed) poll(relay *servicetest.Poller) {
 	}
 }
 
-func (r *relayed) afterRestore(to time.Time, apply bool) sweep.AfterRestoring {
+func (r *relayed) afterRestore(to time.Time, apply bool) lifecycle.AllRestored {
 	r.t.Helper()
-	done, err := r.process.AfterRestore(r.t.Context(), to, apply, "")
+	operator := apikey.Actor{Kind: apikey.ActorOperator, ID: "restore"}
+	done, err := r.process.Keys.AfterRestoreOfAll(r.t.Context(), operator, to, apply, func(lifecycle.AllRestored) {})
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -116,7 +116,7 @@ func TestAnIndexThatLagsMakesNothingWrong(t *testing.T) {
 		w.deleteAll(userN(1))
 		// Without the time that an index takes.
 		for range 3 {
-			if counts, err := p.Round(t.Context()); err != nil || counts != (sweep.Counts{}) {
+			if counts, err := p.Handle(t.Context()); err != nil || counts != (sweep.Counts{}) {
 				t.Errorf("%+v, %v", counts, err)
 			}
 		}

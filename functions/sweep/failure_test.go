@@ -62,7 +62,7 @@ func TestASweepThatIsKilledIsFinishedByTheNext(t *testing.T) {
 					ctx, cancel := context.WithCancel(t.Context())
 					defer cancel()
 					wasMet := p.killAt(n, after, cancel)
-					_, _ = p.Round(ctx)
+					_, _ = p.Handle(ctx)
 					met = wasMet()
 					pass(15 * time.Minute)
 					if counts := w.sweep(); counts.Failed != 0 || counts.LeftOver != 0 {
@@ -96,7 +96,7 @@ func TestWhatFailsIsStillDueAtTheNextRun(t *testing.T) {
 						met = true
 						return fault(call, next)
 					}))
-					_, _ = p.Round(t.Context())
+					_, _ = p.Handle(t.Context())
 					pass(24 * time.Hour)
 					w.sweep()
 					w.wantAgreement(p)
@@ -205,7 +205,7 @@ func TestWithoutTheTableTheSweepFailsAndTheNextDoesItAll(t *testing.T) {
 				everythingIsDue(w, 1)
 				p := w.start(ofDeployment)
 				p.table.SetFault(fault)
-				if counts, err := p.Round(t.Context()); apikey.CodeOf(err) != apikey.CodeUnavailable || counts != (sweep.Counts{}) {
+				if counts, err := p.Handle(t.Context()); apikey.CodeOf(err) != apikey.CodeUnavailable || counts != (sweep.Counts{}) {
 					t.Errorf("did %+v, answered %v", counts, err)
 				}
 				w.sweep()
@@ -223,7 +223,7 @@ func TestWithoutSecretsManagerTheClockDoesWhatItCan(t *testing.T) {
 		everythingIsDue(w, 2)
 		p := w.start(ofDeployment)
 		p.secrets.SetFault(awstest.Reset)
-		counts, err := p.Round(t.Context())
+		counts, err := p.Handle(t.Context())
 		if apikey.CodeOf(err) != apikey.CodeUnavailable {
 			t.Errorf("answered %v", err)
 		}

@@ -24,9 +24,7 @@ func janesKeysAreDue(w *functest.World) {
 }
 
 func TestEventsAreAnsweredAsRecorded(t *testing.T) {
-	functest.Golden(t, inTheStory,
-		functest.Case{Event: "sweep", Given: janesKeysAreDue},
-		functest.Case{Event: "restore", Given: (*functest.World).JaneHasRotated})
+	functest.Golden(t, inTheStory, functest.Case{Event: "sweep", Given: janesKeysAreDue})
 }
 
 // What is due is due by the sweep's own clock: a schedule's event that is late, or

@@ -82,7 +82,7 @@ func sweepAndMeasure() error {
 		})
 	}
 	began := time.Now()
-	counts, err := p.Round(context.Background())
+	counts, err := p.Handle(context.Background())
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, p.log)
 	}

@@ -113,7 +113,7 @@ func TestSweepsAtOnceDoEachThingOnce(t *testing.T) {
 					processes = append(processes, p)
 					group.Go(func() {
 						pass(time.Duration(n*seed) * 10 * time.Millisecond)
-						counts, err := p.Round(t.Context())
+						counts, err := p.Handle(t.Context())
 						if err != nil || counts.Failed != 0 || counts.LeftOver != 0 {
 							t.Errorf("sweep %d: %+v, %v", n, counts, err)
 						}

@@ -211,7 +211,7 @@ func TestAWalkThatWasBrokenOffGoesOn(t *testing.T) {
 			}
 			return next()
 		}))
-		if _, err := broken.Round(t.Context()); apikey.CodeOf(err) != apikey.CodeUnavailable {
+		if _, err := broken.Handle(t.Context()); apikey.CodeOf(err) != apikey.CodeUnavailable {
 			t.Errorf("answered %v", err)
 		}
 		next := w.start(apikey.RotationPolicy{})

@@ -49,23 +49,9 @@ type Counts struct {
 // errOutOfTime ends a run; what is left over is still due at the next.
 var errOutOfTime = errors.New("out of time")
 
-// Input is the clock's event, of which nothing is used, or a direct invocation to
-// bring keys to what their secrets show, after the table was restored.
-type Input struct {
-	Restore *Restore `json:"restore"`
-}
-
-// Handle does either.
-func (s *Sweep) Handle(ctx context.Context, input Input) (any, error) {
-	if input.Restore != nil {
-		return s.AfterRestore(ctx, *input.Restore)
-	}
-	return s.Round(ctx)
-}
-
-// Round does what is due, by its own clock. It may run twice at once, die half-way
-// or run late: every step looks at the ring as it is.
-func (s *Sweep) Round(ctx context.Context) (counts Counts, err error) {
+// Handle does what is due, by its own clock. It may run twice at once, die
+// half-way or run late: every step looks at the ring as it is.
+func (s *Sweep) Handle(ctx context.Context) (counts Counts, err error) {
 	ctx, cancel := httpapi.WithAnswerReserve(ctx)
 	defer cancel()
 	defer func() {

@@ -53,7 +53,7 @@ func TestASweepStopsCleanlyBeforeItsTimeIsUp(t *testing.T) {
 				return next()
 			})
 			ctx, cancel := context.WithTimeout(t.Context(), limit)
-			counts, err := p.Round(ctx)
+			counts, err := p.Handle(ctx)
 			if took := time.Since(began); err != nil || ctx.Err() != nil || took > limit-5*time.Second || counts.Failed != 0 {
 				t.Fatalf("run %d took %v: %+v, %v", runs+1, took, counts, err)
 			}
@@ -216,7 +216,7 @@ func sweepUnderQuota(t *testing.T, share, sweeps int, fault awstest.Fault) (q *q
 			})
 		})
 		group.Go(func() {
-			counts, _ := p.Round(t.Context())
+			counts, _ := p.Handle(t.Context())
 			mu.Lock()
 			defer mu.Unlock()
 			sum.Rotated += counts.Rotated

@@ -118,7 +118,7 @@ func (p *process) onAll(fault awstest.Fault) {
 func (p *process) run() sweep.Counts {
 	p.w.t.Helper()
 	p.w.table.CatchUp()
-	counts, err := p.Round(p.w.t.Context())
+	counts, err := p.Handle(p.w.t.Context())
 	if err != nil {
 		p.w.t.Errorf("the sweep failed: %v", err)
 	}
