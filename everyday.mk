@@ -28,7 +28,7 @@ OWNERS := 100
 #: load: more flags; FLAGS=-help explains them, and what is checked
 FLAGS :=
 
-.PHONY: logs invoke redrive restore load
+.PHONY: logs invoke redrive restore table-template load
 
 logs: have-python ## follow the functions' logs until Ctrl-C
 	@exec $(PYTHON) localstack/logs.py --env '$(ENV)' --since '$(SINCE)' $(FUNCTION)
@@ -45,6 +45,9 @@ redrive: have-python ## announce again what ended in the relay's queue of dead l
 restore: have-go ## after the table was restored: drop keys that their secrets contradict
 	@$(HOST_BUILD) build/restore ./cmd/restore
 	@exec build/restore -table '$(TABLE)' -prefix '$(SECRETS)' -to '$(TO)' $(if $(APPLY),-apply)
+
+table-template: have-python ## print the template of the table alone, for a stack that adopts a restored one
+	@exec $(PYTHON) localstack/table_template.py
 
 load: have-go ## send creates, rotations, views and decisions; check the answers, print latencies
 	@$(HOST_BUILD) build/load ./localstack/load

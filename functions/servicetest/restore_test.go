@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/userapikey/service/functions/servicetest"
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/lifecycle"
@@ -54,15 +56,7 @@ func TestNoKeyThatDiedSinceTheBackupAuthorizesAfterTheRestore(t *testing.T) {
 		restore := r.table.Backup()
 		<-time.After(2 * time.Minute)
 
-		old := r.change(users["rotated and deleted"].owner, "POST", "/v1/user-api-keys/rotation", 201).Rotated
-		r.change(users["rotated and deleted"].owner, "DELETE", "/v1/user-api-keys/"+old.ID, 200)
-		r.change(users["rotated"].owner, "POST", "/v1/user-api-keys/rotation", 201)
-		for _, name := range []string{"deleted", "deleted and created"} {
-			r.change(users[name].owner, "DELETE", "/v1/user-api-keys", 200)
-		}
-		r.change(users["deleted and created"].owner, "POST", "/v1/user-api-keys", 201)
-		administrator := apikey.Owner{AccountID: "account-1", IAMID: "IBMid-admin", Username: "admin"}
-		r.change(administrator, "DELETE", "/v1/account/user-api-keys/"+users["off-boarded"].owner.IAMID, 200)
+		r.liveOn(users)
 		r.poll(relay)
 		<-time.After(10 * time.Minute)
 
@@ -80,26 +74,54 @@ func TestNoKeyThatDiedSinceTheBackupAuthorizesAfterTheRestore(t *testing.T) {
 		if again := r.afterRestore(to, true); again != (lifecycle.AllRestored{Rings: 6}) {
 			t.Errorf("once more, it did %+v", again)
 		}
-		for name, u := range users {
-			if answer := r.decide(u, ""); answer.Allowed != (name == "kept") {
-				t.Errorf("%s: allowed is %t, the reason %s", name, answer.Allowed, answer.Reason)
-			}
-			renewed := r.process.Invoke(t.Context(), map[string]any{"renewRun": u.runRef})
-			if goesOn := name == "kept" || name == "rotated"; renewed.Allowed != goesOn {
-				t.Errorf("%s: may its run go on? %+v", name, renewed)
-			}
-		}
-		r.poll(&servicetest.Poller{Next: r.table.NewStream().Next})
-		kinds := map[string]int{}
-		for _, announced := range r.bus.Arrived() {
-			if strings.Contains(announced.Detail, `"actor":{"kind":"operator","id":"restore"}`) {
-				kinds[announced.DetailType]++
-			}
-		}
-		if kinds["User API Key Phased Out"] != 2 || kinds["User API Key Deleted"] != 1 || kinds["User API Key All Deleted"] != 3 {
-			t.Errorf("announced were %v", kinds)
-		}
+		r.wantDead(users)
+		r.wantAnnouncedByTheOperator(map[string]int{
+			"User API Key Phased Out": 2, "User API Key Deleted": 1, "User API Key All Deleted": 3,
+		})
 	})
+}
+
+// liveOn is what the users do after the backup, as their names tell.
+func (r *relayed) liveOn(users map[string]*restoredUser) {
+	r.t.Helper()
+	old := r.change(users["rotated and deleted"].owner, "POST", "/v1/user-api-keys/rotation", 201).Rotated
+	r.change(users["rotated and deleted"].owner, "DELETE", "/v1/user-api-keys/"+old.ID, 200)
+	r.change(users["rotated"].owner, "POST", "/v1/user-api-keys/rotation", 201)
+	for _, name := range []string{"deleted", "deleted and created"} {
+		r.change(users[name].owner, "DELETE", "/v1/user-api-keys", 200)
+	}
+	r.change(users["deleted and created"].owner, "POST", "/v1/user-api-keys", 201)
+	administrator := apikey.Owner{AccountID: "account-1", IAMID: "IBMid-admin", Username: "admin"}
+	r.change(administrator, "DELETE", "/v1/account/user-api-keys/"+users["off-boarded"].owner.IAMID, 200)
+}
+
+// wantDead wants no job to start but with the key that was kept, and no run to go
+// on whose key was deleted.
+func (r *relayed) wantDead(users map[string]*restoredUser) {
+	r.t.Helper()
+	for name, u := range users {
+		if answer := r.decide(u, ""); answer.Allowed != (name == "kept") {
+			r.t.Errorf("%s: allowed is %t, the reason %s", name, answer.Allowed, answer.Reason)
+		}
+		renewed := r.process.Invoke(r.t.Context(), map[string]any{"renewRun": u.runRef})
+		if goesOn := name == "kept" || name == "rotated"; renewed.Allowed != goesOn {
+			r.t.Errorf("%s: may its run go on? %+v", name, renewed)
+		}
+	}
+}
+
+func (r *relayed) wantAnnouncedByTheOperator(want map[string]int) {
+	r.t.Helper()
+	r.poll(&servicetest.Poller{Next: r.table.NewStream().Next})
+	kinds := map[string]int{}
+	for _, announced := range r.bus.Arrived() {
+		if strings.Contains(announced.Detail, `"actor":{"kind":"operator","id":"restore"}`) {
+			kinds[announced.DetailType]++
+		}
+	}
+	if diff := cmp.Diff(want, kinds); diff != "" {
+		r.t.Errorf("announced (-want +got): %s", diff)
+	}
 }
 
 func (r *relayed) poll(relay *servicetest.Poller) {

@@ -87,13 +87,7 @@ func deleteOldest(w *world) {
 // A restore loses what happened since, and the secrets tell of it: a key stays only
 // as far as they show it.
 func TestAfterARestoreAKeyStaysAsFarAsItsSecretShowsIt(t *testing.T) {
-	for name, c := range map[string]struct {
-		before, since func(*world)
-		// What is left of the ring's keys, by their number in it, the Active one last.
-		active    bool
-		phasedOut []int
-		reasons   []string
-	}{
+	for name, c := range map[string]restoreCase{
 		"nothing happened":                       {createOne, func(*world) {}, true, nil, nil},
 		"nothing happened after a rotation":      {createAndRotate(1), func(*world) {}, true, []int{0}, nil},
 		"rotated":                                {createOne, rotateOnce, false, []int{0}, []string{"not_current"}},
@@ -113,37 +107,50 @@ func TestAfterARestoreAKeyStaysAsFarAsItsSecretShowsIt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, to := restored(t, c.before, c.since)
-				was := w.ring()
-				keys := append(slices.Clone(was.PhasedOut), *was.Active)
-				told := w.afterRestore(to, false)
-				if diff := cmp.Diff(was, w.ring()); diff != "" {
-					t.Fatalf("telling changed the ring: -before +after: %s", diff)
-				}
-				done := w.afterRestore(to, true)
-				ring := w.ring()
-				var left []int
-				for _, key := range ring.PhasedOut {
-					left = append(left, slices.IndexFunc(keys, func(k apikey.Key) bool { return k.ID == key.ID }))
-				}
-				if (ring.Active != nil) != c.active || !slices.Equal(left, c.phasedOut) {
-					t.Errorf("Active: %v, Phased out: %v", ring.Active, left)
-				}
-				if gone := len(keys) - len(left); done != told || ring.Active == nil && done.Deleted != gone {
-					t.Errorf("it did %+v, having told %+v; %d keys are gone", done, told, gone)
-				}
-				if diff := cmp.Diff(c.reasons, w.reasons()); diff != "" {
-					t.Errorf("reasons (-want +got): %s", diff)
-				}
-				if again := w.afterRestore(to, true); again != (lifecycle.Restored{}) {
-					t.Errorf("once more, it did %+v", again)
-				}
-				if slices.Contains(c.reasons, "secret_replaced") && w.secrets.Labels(was.SecretARN) != nil {
-					t.Error("the secret of keys that were all deleted is there yet")
-				}
-				w.checkSecret()
+				c.check(t, w, to)
 			})
 		})
 	}
+}
+
+// restoreCase is what happened before and since, and what is left of it.
+type restoreCase struct {
+	before, since func(*world)
+	// What is left of the ring's keys, by their number in it, the Active one last.
+	active    bool
+	phasedOut []int
+	reasons   []string
+}
+
+func (c restoreCase) check(t *testing.T, w *world, to time.Time) {
+	was := w.ring()
+	keys := append(slices.Clone(was.PhasedOut), *was.Active)
+	told := w.afterRestore(to, false)
+	if diff := cmp.Diff(was, w.ring()); diff != "" {
+		t.Fatalf("telling changed the ring: -before +after: %s", diff)
+	}
+	done := w.afterRestore(to, true)
+	ring := w.ring()
+	var left []int
+	for _, key := range ring.PhasedOut {
+		left = append(left, slices.IndexFunc(keys, func(k apikey.Key) bool { return k.ID == key.ID }))
+	}
+	if (ring.Active != nil) != c.active || !slices.Equal(left, c.phasedOut) {
+		t.Errorf("Active: %v, Phased out: %v", ring.Active, left)
+	}
+	if gone := len(keys) - len(left); done != told || ring.Active == nil && done.Deleted != gone {
+		t.Errorf("it did %+v, having told %+v; %d keys are gone", done, told, gone)
+	}
+	if diff := cmp.Diff(c.reasons, w.reasons()); diff != "" {
+		t.Errorf("reasons (-want +got): %s", diff)
+	}
+	if again := w.afterRestore(to, true); again != (lifecycle.Restored{}) {
+		t.Errorf("once more, it did %+v", again)
+	}
+	if slices.Contains(c.reasons, "secret_replaced") && w.secrets.Labels(was.SecretARN) != nil {
+		t.Error("the secret of keys that were all deleted is there yet")
+	}
+	w.checkSecret()
 }
 
 // reasons are those of the operator's changes, the first first. A history without a
@@ -286,36 +293,42 @@ func TestARestoreThatIsBrokenOffIsFinishedByTheNext(t *testing.T) {
 		for _, lost := range []bool{false, true} { // the call, or only its answer
 			for n := 1; ; n++ {
 				calls := 0
-				synctest.Test(t, func(t *testing.T) {
-					w, to := restored(t, createAndRotate(1), since)
-					fault := func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-						if calls++; calls < n {
-							return next()
-						}
-						if lost && calls == n {
-							_, _ = next()
-						}
-						return nil, errors.New("broken off")
-					}
-					w.table.Transport.SetFault(fault)
-					w.secrets.Transport.SetFault(fault)
-					_, _ = w.AfterRestore(t.Context(), w.byOperator(), to, true)
-					w.noFaults()
-					w.afterRestore(to, true)
-					if ring := w.ring(); ring.Active != nil || len(ring.PhasedOut) != 0 {
-						t.Errorf("%s, broken off at call %d: %+v", name, n, ring)
-					}
-					w.reasons()
-				})
+				synctest.Test(t, func(t *testing.T) { calls = brokenOffAt(t, n, lost, since) })
 				if calls < n {
-					if n < 4 {
-						t.Errorf("%s: only %d calls", name, calls)
-					}
 					break
+				}
+				if n > 100 {
+					t.Fatalf("%s: there is no end of calls", name)
 				}
 			}
 		}
 	}
+}
+
+// brokenOffAt has the n-th call fail, or only its answer be lost, and all after it;
+// it returns how many were made.
+func brokenOffAt(t *testing.T, n int, lost bool, since func(*world)) (calls int) {
+	w, to := restored(t, createAndRotate(1), since)
+	fault := func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+		if calls++; calls < n {
+			return next()
+		}
+		if lost && calls == n {
+			_, _ = next()
+		}
+		return nil, errors.New("broken off")
+	}
+	w.table.Transport.SetFault(fault)
+	w.secrets.Transport.SetFault(fault)
+	_, _ = w.AfterRestore(t.Context(), w.byOperator(), to, true)
+	made := calls
+	w.noFaults()
+	w.afterRestore(to, true)
+	if ring := w.ring(); ring.Active != nil || len(ring.PhasedOut) != 0 {
+		t.Errorf("broken off at call %d: %+v", n, ring)
+	}
+	w.reasons()
+	return made
 }
 
 // A secret that cannot be read shows nothing, and takes no key away.

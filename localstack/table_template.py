@@ -4,7 +4,13 @@ A restored table becomes a stack's by a resource import, and an import takes a
 template with nothing in it that is not there yet (docs/deploy.md).
 """
 
+import os
 import sys
+
+# The checkout stays as it is, without __pycache__.
+sys.dont_write_bytecode = True
+
+from deployed import ROOT
 
 
 def section(lines, head):
@@ -26,5 +32,5 @@ def table_template(template):
 
 
 if __name__ == "__main__":
-    with open("template.yaml", encoding="utf-8") as file:
+    with open(os.path.join(ROOT, "template.yaml"), encoding="utf-8") as file:
         sys.stdout.write(table_template(file.read()))
