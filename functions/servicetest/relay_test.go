@@ -146,7 +146,7 @@ func TestAnHourWithoutAServiceLosesNoNotice(t *testing.T) {
 			t.Run(service+" "+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					r := newRelayed(t)
-					r.live(10)
+					r.live(4)
 					restored := time.Now().Add(time.Hour)
 					relay := r.backend.Start()
 					map[string]*awstest.Transport{
@@ -251,7 +251,7 @@ func (b *busy) liveOn(owner apikey.Owner, seed uint64) {
 
 // Two relays have the same records, and changes go on.
 func TestRelaysAtOnceWithEachOtherAndWithChanges(t *testing.T) {
-	for seed := range uint64(30) {
+	for seed := range uint64(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
