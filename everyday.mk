@@ -11,6 +11,14 @@ SINCE := 60
 EVENT :=
 #: redrive: delete this message, by its id, without announcing anything
 FORGET :=
+#: restore: the restored table
+TABLE :=
+#: restore: the beginning of the secrets' names, user-api-key/<stack>
+SECRETS :=
+#: restore: the instant that the table was restored to, such as 2026-11-02T16:45:00Z
+TO :=
+#: restore: 1 makes the changes; else they are only counted
+APPLY :=
 #: load: requests a second
 RATE := 50
 #: load: for how long
@@ -20,7 +28,7 @@ OWNERS := 100
 #: load: more flags; FLAGS=-help explains them, and what is checked
 FLAGS :=
 
-.PHONY: logs invoke redrive load
+.PHONY: logs invoke redrive restore table-template load
 
 logs: have-python ## follow the functions' logs until Ctrl-C
 	@exec $(PYTHON) localstack/logs.py --env '$(ENV)' --since '$(SINCE)' $(FUNCTION)
@@ -33,6 +41,13 @@ invoke-%: have-python ## invoke one with the event EVENT and print its answer
 
 redrive: have-python ## announce again what ended in the relay's queue of dead letters
 	@exec $(PYTHON) localstack/redrive.py --env '$(ENV)' $(if $(FORGET),--forget '$(FORGET)')
+
+restore: have-go ## after the table was restored: drop keys that their secrets contradict
+	@$(HOST_BUILD) build/restore ./cmd/restore
+	@exec build/restore -table '$(TABLE)' -prefix '$(SECRETS)' -to '$(TO)' $(if $(APPLY),-apply)
+
+table-template: have-python ## print the template of the table alone, for a stack that adopts a restored one
+	@exec $(PYTHON) localstack/table_template.py
 
 load: have-go ## send creates, rotations, views and decisions; check the answers, print latencies
 	@$(HOST_BUILD) build/load ./localstack/load

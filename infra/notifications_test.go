@@ -30,6 +30,9 @@ var sentences = map[apikey.EventType]string{
 		"at 2026-11-02T16:45:09.007Z by schedule sweep: cpd-apikey-IBMid-5500SAMPLE-2026-05-04T08:15:30.120Z. " +
 		"Job schedules pinned to it, refused until they are bound again: 7. " +
 		"Running operations under it, which end at their next renewal: 3.",
+	apikey.EventPhasedOut: "The user API key of user IBMid-5500SAMPLE of account 0123456789abcdef0123456789abcdef was phased out " +
+		"without another in its place, at 2026-11-02T16:45:09.007Z, because the key store was restored and does not know the current " +
+		"one: cpd-apikey-IBMid-5500SAMPLE-2026-05-04T08:15:30.120Z. The user has to create one. Job schedules that are refused until then: 7.",
 	apikey.EventAllDeleted: "All user API keys of user IBMid-5500SAMPLE of account 0123456789abcdef0123456789abcdef were deleted, " +
 		"at 2026-11-02T16:45:09.007Z by schedule sweep. Job schedules that are refused from now on: 7. " +
 		"Running operations, which end at their next renewal: 3.",
@@ -245,8 +248,12 @@ func eventsOf(t *testing.T, owner apikey.Owner) map[apikey.EventType]map[string]
 	_, allDeleted := two.DeleteAll(byClock)
 	suspended, offBoarded := two.Suspend(byClock)
 	_, reinstated := suspended.Reinstate(byClock)
+	_, phasedOut, err := one.Restore(byClock, apikey.RestoreStep{PhaseOut: true, Reason: apikey.ReasonNotCurrent})
+	if err != nil {
+		t.Fatal(err)
+	}
 	happened := []apikey.Event{
-		created, rotated, deleted, *allDeleted, *offBoarded, *reinstated,
+		created, rotated, phasedOut, deleted, *allDeleted, *offBoarded, *reinstated,
 		one.RotationDue(byClock, rotatedAt.Add(7*24*time.Hour)),
 		one.RotationFailed(byClock, apikey.CodeTooManyPhasedOutKeys),
 		// Of a deleted key, of which the least is known.

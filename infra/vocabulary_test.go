@@ -37,7 +37,10 @@ func TestEnumsOfTheContractAreThoseOfTheCode(t *testing.T) {
 		{"JobAuthorizationRequest.trigger", enum(c.property(t, "JobAuthorizationRequest", "trigger")), texts(jobauth.Triggers)},
 		{"Key.status", enum(c.property(t, "Key", "status")), texts([]apikey.Status{apikey.StatusActive, apikey.StatusPhasedOut})},
 		{"Change.type", enum(c.property(t, "Change", "type")), texts(eventTypes)},
-		{"Actor.kind", enum(c.property(t, "Actor", "kind")), texts([]apikey.ActorKind{apikey.ActorUser, apikey.ActorAdministrator, apikey.ActorSchedule})},
+		{"Actor.kind", enum(c.property(t, "Actor", "kind")), texts([]apikey.ActorKind{
+			apikey.ActorUser, apikey.ActorAdministrator, apikey.ActorSchedule, apikey.ActorOperator,
+		})},
+		{"Change.reason", enum(c.property(t, "Change", "reason")), restoreReasons},
 	} {
 		if diff := cmp.Diff(words.code, words.contract, sorted); diff != "" {
 			t.Errorf("%s: in the code (-) and in the contract (+): %s", words.name, diff)
@@ -47,10 +50,11 @@ func TestEnumsOfTheContractAreThoseOfTheCode(t *testing.T) {
 
 var (
 	eventTypes = []apikey.EventType{
-		apikey.EventCreated, apikey.EventRotated, apikey.EventDeleted, apikey.EventAllDeleted,
+		apikey.EventCreated, apikey.EventRotated, apikey.EventPhasedOut, apikey.EventDeleted, apikey.EventAllDeleted,
 		apikey.EventScheduleBound, apikey.EventScheduleUnbound,
 		apikey.EventPolicyChanged, apikey.EventOwnerSuspended, apikey.EventOwnerReinstated,
 	}
+	restoreReasons   = []string{apikey.ReasonSecretGone, apikey.ReasonSecretReplaced, apikey.ReasonNotCurrent, apikey.ReasonNotShown}
 	renewalReasons   = []jobauth.Reason{jobauth.KeyActive, jobauth.KeyPhasedOut, jobauth.KeyDeleted}
 	undecidedReasons = []jobauth.Reason{jobauth.InvalidRequest, jobauth.Unavailable}
 )
@@ -101,6 +105,7 @@ func TestEveryWordIsDescribed(t *testing.T) {
 		{"Schedule.state", c.property(t, "Schedule", "state").Description, texts(apikey.ScheduleStates)},
 		{"Binding", c.schema(t, "Binding").Description, texts(apikey.Bindings)},
 		{"Change.type", c.property(t, "Change", "type").Description, texts(eventTypes)},
+		{"Change.reason", c.property(t, "Change", "reason").Description, restoreReasons},
 	} {
 		for _, word := range words.words {
 			if !strings.Contains(words.description, "- `"+word+"`: ") {

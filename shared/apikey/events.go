@@ -9,6 +9,7 @@ type EventType string
 const (
 	EventCreated    EventType = "User API Key Created"
 	EventRotated    EventType = "User API Key Rotated"
+	EventPhasedOut  EventType = "User API Key Phased Out"
 	EventDeleted    EventType = "User API Key Deleted"
 	EventAllDeleted EventType = "User API Key All Deleted"
 
@@ -40,7 +41,7 @@ func (t EventType) Deletes() bool {
 
 // ChangesKeys tells whether keys were made, phased out or deleted.
 func (t EventType) ChangesKeys() bool {
-	return t == EventCreated || t == EventRotated || t.Deletes()
+	return t == EventCreated || t == EventRotated || t == EventPhasedOut || t.Deletes()
 }
 
 // Event is one committed change of a ring: the history and the announcement at
@@ -73,7 +74,8 @@ type Event struct {
 	Policy *RotationPolicy
 	// DueAt is when a rotation is due that is announced.
 	DueAt time.Time
-	// Reason tells why a rotation failed or a use was refused.
+	// Reason tells why a rotation failed, a use was refused, or a key did not
+	// survive a restore of the table.
 	Reason string
 	// Job is what was to run with the key whose use was refused.
 	Job Job

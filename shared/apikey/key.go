@@ -20,13 +20,14 @@ const (
 	ActorUser          ActorKind = "user"
 	ActorAdministrator ActorKind = "administrator"
 	ActorSchedule      ActorKind = "schedule"
+	ActorOperator      ActorKind = "operator"
 	// Those who present keys, and change none.
 	ActorJobRunner ActorKind = "job_runner"
 	ActorGateway   ActorKind = "gateway"
 )
 
-// Actor is who made a change: the user, an administrator of the account, or the
-// schedule that rotates keys; or who presented a key: a job runner, or the gateway
+// Actor is who made a change: the user, an administrator of the account, the
+// schedule that rotates keys, or who operates the service and restored its table; or who presented a key: a job runner, or the gateway
 // of an API that is protected by keys. ID is the IAM id of a person or runner, or
 // the ARN of the API's stage.
 type Actor struct {

@@ -201,6 +201,7 @@ func TestWhatEachTypeOfEventDoesToKeys(t *testing.T) {
 	for kind, want := range map[apikey.EventType]struct{ deletes, changesKeys bool }{
 		apikey.EventCreated:         {false, true},
 		apikey.EventRotated:         {false, true},
+		apikey.EventPhasedOut:       {false, true},
 		apikey.EventDeleted:         {true, true},
 		apikey.EventAllDeleted:      {true, true},
 		apikey.EventOwnerSuspended:  {true, true},

@@ -73,6 +73,8 @@ type Change struct {
 	Actor         Actor            `json:"actor"`
 	CorrelationID string           `json:"correlationId"`
 	Keys          []Key            `json:"keys"`
+	// Reason tells why a key did not survive a restore.
+	Reason string `json:"reason,omitempty"`
 	// Schedules are those that the change bound or unbound.
 	Schedules []BoundSchedule `json:"schedules,omitempty"`
 	// RotationPolicy is the one that the change set.
@@ -101,6 +103,7 @@ func ChangesOf(changes []apikey.Event) []Change {
 			Actor:         Actor(change.Actor),
 			CorrelationID: change.CorrelationID,
 			Keys:          KeysOf(change.Keys),
+			Reason:        change.Reason,
 
 			AffectedScheduleCount: change.AffectedSchedules.Count,
 			AffectedRunCount:      change.AffectedRuns,

@@ -20,7 +20,7 @@ type Detail struct {
 	// that is no change has the revision of the ring that it is about.
 	Revision int64 `json:"revision"`
 	// Key is the new Active key, or the one that the notice is about, PhasedOut the
-	// one that a rotation replaced, Deleted those that are gone.
+	// one that a rotation replaced or a restore phased out, Deleted those that are gone.
 	Key       *Key  `json:"key,omitempty"`
 	PhasedOut *Key  `json:"phasedOut,omitempty"`
 	Deleted   []Key `json:"deleted,omitzero"`
@@ -30,7 +30,8 @@ type Detail struct {
 	RotationPolicy *RotationPolicy `json:"rotationPolicy,omitempty"`
 	// DueAt is when the rotation is due.
 	DueAt Instant `json:"dueAt,omitzero"`
-	// Reason tells why a rotation failed, or a use was refused.
+	// Reason tells why a rotation failed, a use was refused, or a key did not survive
+	// a restore.
 	Reason string `json:"reason,omitempty"`
 	// Job is what was to run with the key whose use was refused.
 	Job *Job `json:"job,omitempty"`
@@ -159,7 +160,7 @@ func (d *Detail) addKeys(e apikey.Event) {
 	}
 	for i, key := range e.Keys {
 		shown := keyOf(key)
-		if i == 0 {
+		if i == 0 && e.Type != apikey.EventPhasedOut {
 			d.Key = &shown
 		} else {
 			d.PhasedOut = &shown

@@ -25,6 +25,7 @@ var (
 	user          = apikey.Actor{Kind: apikey.ActorUser, ID: jane.IAMID}
 	administrator = apikey.Actor{Kind: apikey.ActorAdministrator, ID: "IBMid-ADMINISTRATOR"}
 	clock         = apikey.Actor{Kind: apikey.ActorSchedule, ID: "sweep"}
+	operator      = apikey.Actor{Kind: apikey.ActorOperator, ID: "restore"}
 	jobRunner     = apikey.Actor{Kind: apikey.ActorJobRunner, ID: "iam-ServiceId-1"}
 	gateway       = apikey.Actor{Kind: apikey.ActorGateway, ID: "arn:aws:execute-api:us-east-1:111122223333:abcdef/prod"}
 )
@@ -72,7 +73,23 @@ func samples(t *testing.T) map[string]apikey.Event {
 	s.change("owner-reinstated", next, reinstated, nil)
 	next, suspended = s.ring.Suspend(s.command())
 	s.change("owner-suspended/without keys", next, suspended, nil)
+	s.afterRestore()
 	return s.events
+}
+
+// afterRestore is what the operator's restore does to two keys of the user's.
+func (s *story) afterRestore() {
+	next, reinstated := s.by(administrator).ring.Reinstate(s.command())
+	s.change("owner-reinstated/again", next, reinstated, nil)
+	s.by(user).key("created/before a restore", apikey.Ring.Create)
+	id := s.ring.Active.ID
+	next, event, err := s.by(operator).ring.Restore(s.command(), apikey.RestoreStep{PhaseOut: true, Reason: apikey.ReasonNotCurrent})
+	s.change("phased-out", next, &event, err)
+	next, event, err = s.ring.Restore(s.command(), apikey.RestoreStep{Delete: id, Reason: apikey.ReasonNotShown})
+	s.change("deleted/restored", next, &event, err)
+	s.by(user).key("created/for another restore", apikey.Ring.Create)
+	next, event, err = s.by(operator).ring.Restore(s.command(), apikey.RestoreStep{DeleteAll: true, Reason: apikey.ReasonSecretGone})
+	s.change("all-deleted/restored", next, &event, err)
 }
 
 func (s *story) by(actor apikey.Actor) *story {

@@ -54,7 +54,7 @@ func eventOf(attributes item) (apikey.Event, error) {
 func checkPlace(event apikey.Event, sk string) error {
 	place := eventSK(event.Revision)
 	switch event.Type {
-	case apikey.EventCreated, apikey.EventRotated, apikey.EventDeleted, apikey.EventAllDeleted,
+	case apikey.EventCreated, apikey.EventRotated, apikey.EventPhasedOut, apikey.EventDeleted, apikey.EventAllDeleted,
 		apikey.EventPolicyChanged, apikey.EventOwnerSuspended, apikey.EventOwnerReinstated,
 		apikey.EventScheduleBound, apikey.EventScheduleUnbound:
 	case apikey.EventRotationDue, apikey.EventRotationFailed, apikey.EventUseRefused:

@@ -100,6 +100,10 @@ func TestAnEventComesOutOfTheStreamAsItWasWritten(t *testing.T) {
 		return r.Create(c, s.material())
 	}))
 	change(func(r apikey.Ring) (apikey.Ring, *apikey.Event, error) {
+		next, event, err := r.Restore(now(), apikey.RestoreStep{PhaseOut: true, Reason: apikey.ReasonNotCurrent})
+		return next, &event, err
+	})
+	change(func(r apikey.Ring) (apikey.Ring, *apikey.Event, error) {
 		next, event := r.DeleteAll(now())
 		return next, event, nil
 	})
@@ -121,7 +125,7 @@ func TestAnEventComesOutOfTheStreamAsItWasWritten(t *testing.T) {
 }
 
 var allKinds = []apikey.EventType{
-	apikey.EventCreated, apikey.EventRotated, apikey.EventDeleted, apikey.EventAllDeleted, apikey.EventPolicyChanged, apikey.EventOwnerSuspended,
+	apikey.EventCreated, apikey.EventRotated, apikey.EventPhasedOut, apikey.EventDeleted, apikey.EventAllDeleted, apikey.EventPolicyChanged, apikey.EventOwnerSuspended,
 	apikey.EventOwnerReinstated, apikey.EventScheduleBound, apikey.EventScheduleUnbound, apikey.EventRotationDue, apikey.EventRotationFailed,
 	apikey.EventUseRefused,
 }

@@ -28,9 +28,14 @@ type Secret struct {
 // left out. A token that Secrets Manager no longer knows leads to the beginning: a
 // walk that was broken off may go on hours later. Errors: unavailable.
 func (v *Vault) List(ctx context.Context, token string) (secrets []Secret, next string, err error) {
+	return v.list(ctx, v.prefix+"/", token)
+}
+
+// list is List of the names that begin so.
+func (v *Vault) list(ctx context.Context, beginning, token string) (secrets []Secret, next string, err error) {
 	input := &secretsmanager.ListSecretsInput{
 		MaxResults: aws.Int32(maxPerPage),
-		Filters:    []types.Filter{{Key: types.FilterNameStringTypeName, Values: []string{v.prefix + "/"}}},
+		Filters:    []types.Filter{{Key: types.FilterNameStringTypeName, Values: []string{beginning}}},
 		SortOrder:  types.SortOrderTypeAsc,
 	}
 	if token != "" {

@@ -19,6 +19,9 @@ type scanRequest struct {
 var filterExpression = regexp.MustCompile(
 	`^(\w+) BETWEEN (:\w+) AND (:\w+) AND \((begins_with\(sk, :\w+\)(?: OR begins_with\(sk, :\w+\))*)\)$`)
 
+// sameSortKey is of items of one sort key.
+var sameSortKey = regexp.MustCompile(`^sk = (:\w+)$`)
+
 // scan reads the table. A page ends where it has read enough, whatever the filter
 // lets pass of that.
 func (e *Engine) scan(body []byte) (any, *refusal) {
@@ -53,6 +56,10 @@ func (e *Engine) scan(body []byte) (any, *refusal) {
 func (r scanRequest) filter() (func(item) bool, *refusal) {
 	if err := r.check(r.FilterExpression); err != nil {
 		return nil, invalid(err.Error())
+	}
+	if terms := sameSortKey.FindStringSubmatch(r.FilterExpression); terms != nil {
+		wanted, _ := r.ExpressionAttributeValues[terms[1]]["S"].(string)
+		return func(it item) bool { sk, _ := it["sk"]["S"].(string); return sk == wanted }, nil
 	}
 	terms := filterExpression.FindStringSubmatch(r.FilterExpression)
 	if terms == nil {
