@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-lambda-go/lambda/messages"
 
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/httpapi"
@@ -80,20 +78,9 @@ func (h *Handler) invoked(ctx context.Context, work func(context.Context) (any, 
 	})
 	if err != nil {
 		h.logUndecided(ctx, err)
-		return nil, invocationError(err)
+		return nil, httpapi.InvocationError(err)
 	}
 	return json.Marshal(body)
-}
-
-// invocationError is what an invoker sees: the code as the error's type and the
-// sentence for the caller.
-func invocationError(err error) error {
-	refusal, ok := errors.AsType[*apikey.Error](err)
-	if !ok {
-		refusal = &apikey.Error{Code: apikey.CodeInternal, Detail: "Something went wrong that should not; the log has the cause."}
-	}
-	// Lambda's library knows this type, and only when it is not wrapped.
-	return messages.InvokeResponse_Error{Type: string(refusal.Code), Message: refusal.Sentence()}
 }
 
 // gatewayEvent is an event of a gateway: a request to this service's own API, or

@@ -74,7 +74,12 @@ func (r *Relay) Handle(ctx context.Context, input Input) (answer any, err error)
 		}
 	}()
 	if input.Redrive != nil {
-		return r.redrive(ctx, *input.Redrive)
+		done, err := r.redrive(ctx, *input.Redrive)
+		if err != nil {
+			r.Log.WarnContext(ctx, "not relayed again", "error", err)
+			return nil, httpapi.InvocationError(err)
+		}
+		return done, nil
 	}
 	return r.batch(ctx, input.DynamoDBEvent), nil
 }
