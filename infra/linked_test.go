@@ -141,7 +141,7 @@ func (p program) reaches(function string, r resource, t *testing.T) []string {
 		viaKMS("Decrypt", "dynamodb"),
 	}
 	queried := false
-	for _, action := range slices.Compact(slices.Sorted(slices.Values(dataActions(r, t)))) {
+	for _, action := range slices.Compact(slices.Sorted(slices.Values(r.dataActions(t)))) {
 		switch {
 		case action == "secretsmanager:ListSecrets":
 			want = append(want, action+" on *")
@@ -172,18 +172,6 @@ func (p program) reaches(function string, r resource, t *testing.T) []string {
 
 func viaKMS(action, service string) string {
 	return "kms:" + action + " on KmsKeyArn, StringEquals kms:ViaService " + service + ".${AWS::Region}.amazonaws.com, if HasKmsKey"
-}
-
-func dataActions(r resource, t *testing.T) []string {
-	var all []string
-	for _, s := range r.permissions(t) {
-		for _, action := range s.Action {
-			if service, _, _ := strings.Cut(action, ":"); !slices.Contains(ofTheRuntime, service) {
-				all = append(all, action)
-			}
-		}
-	}
-	return all
 }
 
 // Nothing adds to what the roles say.
@@ -308,14 +296,14 @@ func symbolsOf(t *testing.T, path string) program {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	symbols, err := file.Symbols()
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := program{operations: map[string]bool{}, methods: map[string]bool{}}
 	for _, symbol := range symbols {
-		if match := operationSymbol.FindStringSubmatch(symbol.Name); match != nil && match[2] != "Options" {
+		if match := operationSymbol.FindStringSubmatch(symbol.Name); len(match) == 3 && match[2] != "Options" {
 			p.operations[match[1]+"."+match[2]] = true
 		}
 		if match := methodSymbol.FindStringSubmatch(symbol.Name); match != nil {

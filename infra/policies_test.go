@@ -113,25 +113,32 @@ func (r resource) permissions(t *testing.T) []statement {
 	return all
 }
 
-// permittedActions are the actions on data that each role of the template permits.
-func permittedActions(t *testing.T) map[string][]string {
+// dataActions are the actions that a role permits on data.
+func (r resource) dataActions(t *testing.T) []string {
 	t.Helper()
-	permitted := map[string][]string{}
-	for name, r := range loadResources(t) {
-		if r.Type != "AWS::IAM::Role" {
-			continue
-		}
-		for _, s := range r.permissions(t) {
-			for _, action := range s.Action {
-				if service, _, _ := strings.Cut(action, ":"); !slices.Contains(ofTheRuntime, service) {
-					permitted[name] = append(permitted[name], action)
-				}
+	var all []string
+	for _, s := range r.permissions(t) {
+		for _, action := range s.Action {
+			if service, _, _ := strings.Cut(action, ":"); !slices.Contains(ofTheRuntime, service) {
+				all = append(all, action)
 			}
 		}
 	}
-	return permitted
+	return all
 }
 
 // ofTheRuntime are the services that Lambda, or another service in the function's
 // name, calls.
 var ofTheRuntime = []string{"kms", "logs", "xray"}
+
+// permittedActions are the actions on data that each role of the template permits.
+func permittedActions(t *testing.T) map[string][]string {
+	t.Helper()
+	permitted := map[string][]string{}
+	for name, r := range loadResources(t) {
+		if r.Type == "AWS::IAM::Role" {
+			permitted[name] = r.dataActions(t)
+		}
+	}
+	return permitted
+}
