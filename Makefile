@@ -18,8 +18,9 @@ STARTED_AT := $(shell date +%s)
 
 FUNCTIONS := $(patsubst functions/%/bootstrap/main.go,%,$(wildcard functions/*/bootstrap/main.go))
 # Without the old RPC mode of Lambda's library, and without HTTP/2, which nothing
-# needs that a function calls.
-LAMBDA_BUILD := CGO_ENABLED=0 $(GO) build -tags lambda.norpc,nethttpomithttp2 -trimpath -ldflags "-s -w"
+# needs that a function calls. Without the commit too, and without flags from
+# outside: the same sources and the same Go make the same bytes (`make reproducible`).
+LAMBDA_BUILD := GOFLAGS= CGO_ENABLED=0 $(GO) build -tags lambda.norpc,nethttpomithttp2 -trimpath -buildvcs=false -ldflags "-s -w"
 HOST_BUILD := CGO_ENABLED=0 $(GO) build -trimpath -o
 ISSUER_BUILD := CGO_ENABLED=0 $(GO) build -C localstack/issuer -trimpath -o
 
@@ -36,8 +37,10 @@ help: ## list these commands
 build: have-go ## build every function for AWS into build/lambda
 	@for function in $(FUNCTIONS); do \
 		echo "  building $$function for linux/$(ARCH)"; \
-		GOOS=linux GOARCH=$(ARCH) $(LAMBDA_BUILD) -o build/lambda/$$function/bootstrap ./functions/$$function/bootstrap || exit 1; \
+		GOOS=linux GOARCH=$(ARCH) GOAMD64=v1 GOARM64=v8.0 $(LAMBDA_BUILD) -o build/lambda/$$function/bootstrap ./functions/$$function/bootstrap || exit 1; \
 	done
+	@# An archive has dates and modes in it as well.
+	@chmod 755 build/lambda/*/bootstrap && touch -t 198001010000 build/lambda/*/bootstrap
 
 build-local: have-go ## build the functions and the local tools for this machine
 	@for function in $(FUNCTIONS); do \

@@ -13,10 +13,13 @@ SEED ?=
 #: vulncheck: another address of the vulnerability database, such as a mirror
 GOVULNDB ?=
 
+# What CloudFormation gets.
+TEMPLATES := template.yaml infra/protected-api.yaml infra/alarms.yaml
+
 # For the scripts in tools/.
 export GO
 
-.PHONY: test prove fuzz fuzz-api bench lint vulncheck drift
+.PHONY: test prove fuzz fuzz-api bench lint vulncheck drift reproducible sbom
 
 test: build-local ## run every test: units, properties, contracts, then end to end on a stack of its own
 	@echo "== the local stack's scripts"
@@ -47,7 +50,7 @@ bench: have-go ## measure decisions, tokens and parsers, with allocations; for b
 	@$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -cpu 1 ./shared/... ./functions/... >build/bench.txt || { cat build/bench.txt; exit 1; }
 	@awk -f tools/bench.awk build/bench.txt
 
-lint: have-go .venv/sam/complete ## check style, layering and the templates
+lint: have-go .venv/sam/complete .venv/checkov/complete ## check style, layering and the templates
 	@status=0; \
 	for module in $(MODULES); do \
 		echo "== golangci-lint, $$module"; \
@@ -56,17 +59,21 @@ lint: have-go .venv/sam/complete ## check style, layering and the templates
 	echo "== layout"; \
 	$(PYTHON) tools/layout.py $(MODULES) || status=1; \
 	echo "== sam validate --lint"; \
-	for template in template.yaml infra/protected-api.yaml infra/alarms.yaml; do \
+	for template in $(TEMPLATES); do \
 		HOME="$(CURDIR)/.venv/sam" SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam validate --lint --template-file $$template || status=1; \
 	done; \
+	echo "== cfn-lint"; \
+	HOME="$(CURDIR)/.venv/sam" .venv/sam/bin/cfn-lint --include-checks I --non-zero-exit-code informational -- $(TEMPLATES) || status=1; \
+	echo "== checkov"; \
+	HOME="$(CURDIR)/.venv/checkov" .venv/checkov/bin/checkov --config-file .checkov.yaml --file $(TEMPLATES) infra/openapi.yaml || status=1; \
 	exit $$status
 
 # The stamp is made last, so that an installation that was broken off is repeated.
 .venv/%/complete: tools/requirements-%.txt | have-python
-	@echo "Installing $(notdir $(@D)) into $(@D) (once)"
-	@rm -rf $(@D)
-	@$(PYTHON) -m venv $(@D)
-	@$(@D)/bin/python -m pip install --quiet --no-input --disable-pip-version-check --requirement $<
+	@echo "Installing the tools of $< into .venv/$* (once)"
+	@rm -rf .venv/$*
+	@$(PYTHON) -m venv .venv/$*
+	@.venv/$*/bin/python -m pip install --quiet --no-input --disable-pip-version-check --requirement $<
 	@touch $@
 
 # Status 3 is a vulnerability; no way to the database is not one.
@@ -86,3 +93,16 @@ vulncheck: have-go ## look for known vulnerabilities in what is linked
 
 drift: have-go ## check that what is generated is what the sources generate
 	@$(PYTHON) tools/drift.py $(MODULES)
+
+reproducible: have-go .venv/sam/complete ## check that the functions are the same bytes wherever they are built
+	@$(PYTHON) tools/reproducible.py "$(CURDIR)/.venv/sam/bin/python"
+
+# From the binaries: what is really in them. The commit is not in them, and so is told.
+sbom: build ## list the modules in each function (CycloneDX), into build/sbom
+	@mkdir -p build/sbom
+	@version=$$(git describe --always --dirty 2>/dev/null); \
+	for function in $(FUNCTIONS); do \
+		$(GO_TOOL) cyclonedx-gomod bin -json -std -noserial -notimestamp $${version:+-version "$$version"} \
+			-output build/sbom/$$function.json build/lambda/$$function/bootstrap || exit 1; \
+	done; \
+	echo "build/sbom has a bill of materials for each function."

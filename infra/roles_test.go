@@ -4,14 +4,12 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/pb33f/go-yaml"
 
 	"github.com/userapikey/service/shared/awstest"
 )
@@ -115,61 +113,4 @@ func otherCreatesFirst(w *world) {
 // firstMoveRefused leaves AWSCURRENT to the repair.
 func firstMoveRefused(w *world) {
 	w.secrets.Transport.SetFault(awstest.On("UpdateSecretVersionStage", awstest.Once(awstest.Refuse(400, "InvalidRequestException"))))
-}
-
-// actions are one or several, as a statement names them.
-type actions []string
-
-// UnmarshalYAML reads either.
-func (a *actions) UnmarshalYAML(node *yaml.Node) error {
-	if node.Kind == yaml.ScalarNode {
-		*a = actions{node.Value}
-		return nil
-	}
-	return node.Decode((*[]string)(a))
-}
-
-// permittedActions are the actions on data that each role of the template permits.
-func permittedActions(t *testing.T) map[string][]string {
-	t.Helper()
-	text, err := os.ReadFile("../template.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var template struct {
-		Resources map[string]yaml.Node `yaml:"Resources"`
-	}
-	if err := yaml.Unmarshal(text, &template); err != nil {
-		t.Fatal(err)
-	}
-	permitted := map[string][]string{}
-	for name, resource := range template.Resources {
-		if valueOf(&resource, "Type") != "AWS::IAM::Role" {
-			continue
-		}
-		var role struct {
-			Properties struct {
-				Policies []struct {
-					PolicyDocument struct {
-						Statement []struct {
-							Action actions `yaml:"Action"`
-						} `yaml:"Statement"`
-					} `yaml:"PolicyDocument"`
-				} `yaml:"Policies"`
-			} `yaml:"Properties"`
-		}
-		if err := resource.Decode(&role); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		for _, policy := range role.Properties.Policies {
-			for _, statement := range policy.PolicyDocument.Statement {
-				for _, action := range statement.Action {
-					if !strings.HasPrefix(action, "logs:") {
-						permitted[name] = append(permitted[name], action)
-					}
-				}
-			}
-		}
-	}
-	return permitted
 }

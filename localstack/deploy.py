@@ -119,14 +119,21 @@ class Deployment:
                     file.writestr(entry, content.read(), zipfile.ZIP_DEFLATED, compresslevel=1)
         return archive.getvalue()
 
+    def _upload_template(self):
+        """Where CloudFormation finds it; a request has room for 51,200 bytes only."""
+        # CloudFormation's date of the format is a date to the YAML parser.
+        body = json.dumps(self.template, default=str).encode()
+        key = hashlib.sha256(body).hexdigest() + ".json"
+        self._client("s3").put_object(Bucket=BUCKET, Key=key, Body=body)
+        return "%s/%s/%s" % (self.options.endpoint, BUCKET, key)
+
     # -- Stack ----------------------------------------------------------------
 
     def _deploy(self):
         since = time.time()
         request = {
             "StackName": self.stack,
-            # CloudFormation's date of the format is a date to the YAML parser.
-            "TemplateBody": json.dumps(self.template, default=str),
+            "TemplateURL": self._upload_template(),
             "Parameters": self._parameters(),
             "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
         }

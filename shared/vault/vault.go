@@ -18,6 +18,10 @@ const stageCurrent = "AWSCURRENT"
 
 // Vault is the material of all owners.
 type Vault struct {
+	// KMSKeyARN is the key that encrypts new secrets, and the versions that they
+	// get; AWS has one when it is empty.
+	KMSKeyARN string
+
 	client *secretsmanager.Client
 	prefix string
 	now    func() time.Time
@@ -34,11 +38,15 @@ func New(client *secretsmanager.Client, prefix string, now func() time.Time) *Va
 func (v *Vault) Open(ctx context.Context, credential apikey.Credential) (apikey.Material, error) {
 	id := credential.KeyID().String()
 	name := strings.Join([]string{v.prefix, credential.Locator().String(), id}, "/")
-	out, err := v.client.CreateSecret(ctx, &secretsmanager.CreateSecretInput{
+	input := &secretsmanager.CreateSecretInput{
 		Name:               &name,
 		ClientRequestToken: &id,
 		SecretString:       aws.String(credential.Reveal()),
-	})
+	}
+	if v.KMSKeyARN != "" {
+		input.KmsKeyId = &v.KMSKeyARN
+	}
+	out, err := v.client.CreateSecret(ctx, input)
 	if _, exists := errors.AsType[*types.ResourceExistsException](err); exists {
 		// Ours, by an attempt whose answer was lost: nobody else has the name.
 		return v.opened(ctx, name, credential)

@@ -3,7 +3,9 @@ package vault_test
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
+	"net/http"
 	"testing"
 	"time"
 
@@ -111,6 +113,24 @@ func (s *scene) checkLabels(want map[string]string) {
 	s.t.Helper()
 	if diff := cmp.Diff(want, s.engine.Labels(s.ring.SecretARN)); diff != "" {
 		s.t.Errorf("labels wanted (-) and found (+): %s", diff)
+	}
+}
+
+func TestNewSecretsAreEncryptedWithTheKeyThatIsGiven(t *testing.T) {
+	for _, key := range []string{"", "arn:aws:kms:us-east-1:123456789012:key/1"} {
+		s := newScene(t)
+		s.vault.KMSKeyARN = key
+		asked := struct{ KmsKeyId *string }{} //nolint:revive // AWS's name
+		s.engine.Transport.SetFault(func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+			if err := json.Unmarshal(call.Body, &asked); err != nil {
+				t.Error(err)
+			}
+			return next()
+		})
+		s.create()
+		if got := aws.ToString(asked.KmsKeyId); got != key || (key == "") != (asked.KmsKeyId == nil) {
+			t.Errorf("the key %q was asked for, not %q", got, key)
+		}
 	}
 }
 

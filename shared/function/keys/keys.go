@@ -14,7 +14,8 @@ import (
 )
 
 // Service changes keys in the table that TABLE_NAME names, with their material
-// in secrets whose names begin with SECRET_PREFIX. The connections to both are
+// in secrets whose names begin with SECRET_PREFIX, encrypted with the key of
+// SECRET_KMS_KEY_ARN if that is given. The connections to both are
 // open then, if they can be.
 func Service(env *function.Environment) *lifecycle.Service {
 	cfg := awsclient.Config(env.Getenv, "secretsmanager")
@@ -22,9 +23,11 @@ func Service(env *function.Environment) *lifecycle.Service {
 	if endpoint, err := secretsmanager.NewDefaultEndpointResolverV2().ResolveEndpoint(context.Background(), parameters); err == nil {
 		awsclient.Connect(cfg, endpoint.URI.String())
 	}
+	material := vault.New(secretsmanager.NewFromConfig(cfg), env.Required("SECRET_PREFIX"), env.Now)
+	material.KMSKeyARN = env.Optional("SECRET_KMS_KEY_ARN", "")
 	return &lifecycle.Service{
 		Rings:  env.Store(),
-		Vault:  vault.New(secretsmanager.NewFromConfig(cfg), env.Required("SECRET_PREFIX"), env.Now),
+		Vault:  material,
 		Now:    env.Now,
 		Random: env.Random,
 		Log:    env.Log,
