@@ -133,6 +133,9 @@ func (a *asker) query(change func(*dynamodb.QueryInput)) string {
 	if out.LastEvaluatedKey != nil {
 		sks = append(sks, "and more")
 	}
+	if len(sks) == 0 {
+		return "no item"
+	}
 	return strings.Join(sks, " ")
 }
 
