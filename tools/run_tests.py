@@ -60,7 +60,8 @@ def test(parts, modules, env):
     for module in modules:
         parts.append(Part("unit" if module == "." else "unit, " + module))
         run_tests(parts[-1], module, [*flags, "./..."], env)
-    run_on_dynamodb_local(parts, flags, env)
+    # The race detector has seen the same code by then, and takes longer than the engine.
+    run_on_dynamodb_local(parts, ["-shuffle=on", "-timeout=15m"], env)
     run_on_stack(parts, "end to end", flags, env)
 
 

@@ -17,7 +17,7 @@ import (
 // puts them one behind the other. A history with such refusals among its calls is
 // explained like any other.
 func TestLinearizableAmongConflictsOnDynamoDBLocal(t *testing.T) {
-	table := &conflicting{next: engine}
+	backend, table := onNewTable(t), &conflicting{next: engine}
 	proof.Linearizable(t, func() servicetest.Backend {
 		b := backend()
 		b.Table = table
@@ -51,7 +51,7 @@ func (c *conflicting) RoundTrip(r *http.Request) (*http.Response, error) {
 // DynamoDB Local itself never answers with a conflict, however many transactions
 // meet: else the injected ones would not be needed.
 func TestTransactionsNeverConflictOnDynamoDBLocal(t *testing.T) {
-	if answers := storetest.Meeting(t, client(), table); !slices.Equal(answers, []string{"written"}) {
+	if answers := storetest.Meeting(t, client(), newTable(t)); !slices.Equal(answers, []string{"written"}) {
 		t.Errorf("transactions that met were answered with %q", answers)
 	}
 }

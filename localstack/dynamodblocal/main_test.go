@@ -1,7 +1,6 @@
 package dynamodblocal
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -23,9 +22,6 @@ var engine *wire
 // endpoint is where it listens.
 var endpoint string
 
-// table is the name of this run's own table.
-var table = storetest.Table + "-" + rand.Text()
-
 func TestMain(m *testing.M) {
 	endpoint = os.Getenv("DYNAMODB_LOCAL")
 	if endpoint == "" {
@@ -33,14 +29,11 @@ func TestMain(m *testing.M) {
 		return
 	}
 	where, err := url.Parse(endpoint)
-	if err == nil {
-		engine = &wire{address: where.Host}
-		err = createTable(context.Background())
-	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "tests on DynamoDB Local cannot run:", err)
 		os.Exit(1)
 	}
+	engine = &wire{address: where.Host}
 	os.Exit(m.Run())
 }
 
@@ -55,13 +48,15 @@ func getenv(name string) string {
 	return awstest.Getenv(name)
 }
 
-// createTable makes the table that template.yaml describes, without its stream:
-// nothing here reads that, and with it a write takes the longer the more there
-// were.
-func createTable(ctx context.Context) error {
+// newTable makes a table for one test: in another's, walks through an index would
+// meet thousands of strange rings. It is the one that template.yaml describes, but
+// for its stream: nothing here reads that, and with it a write takes the longer
+// the more there were.
+func newTable(t *testing.T) string {
+	t.Helper()
 	text, err := os.ReadFile("../../template.yaml")
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
 	var template struct {
 		Resources struct {
@@ -76,17 +71,19 @@ func createTable(ctx context.Context) error {
 		} `yaml:"Resources"`
 	}
 	if err := yaml.Unmarshal(text, &template); err != nil {
-		return err
+		t.Fatal(err)
 	}
 	properties, err := json.Marshal(template.Resources.Table.Properties)
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
 	// The template's names are the API's.
-	input := dynamodb.CreateTableInput{TableName: &table}
+	input := dynamodb.CreateTableInput{TableName: new(storetest.Table + "-" + rand.Text())}
 	if err := json.Unmarshal(properties, &input); err != nil {
-		return err
+		t.Fatal(err)
 	}
-	_, err = client().CreateTable(ctx, &input)
-	return err
+	if _, err := client().CreateTable(t.Context(), &input); err != nil {
+		t.Fatal(err)
+	}
+	return *input.TableName
 }
