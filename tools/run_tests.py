@@ -1,4 +1,5 @@
-"""Runs every test: of each module named on the command line, then end to end on a local stack of its own.
+"""Runs every test: of each module named on the command line, then on DynamoDB Local, then end to end on a local
+stack of its own.
 
   python3 tools/run_tests.py MODULE...
   python3 tools/run_tests.py --prove     the long form of the proofs instead, without the race detector
@@ -23,6 +24,8 @@ STACK = ["--dir", "build/test-stack"]
 ENV_FILE = os.path.abspath("build/test.env")
 E2E = "./localstack/e2e/..."
 PROOF = "./proof"
+DYNAMODB_LOCAL = [sys.executable, "-B", "localstack/dynamodb_local.py"]
+CANNOT_RUN = 3  # its status when this machine lacks something
 # A test waits for the clock to come round by itself.
 QUICK_CLOCK = ["--parameter", "SweepSchedule=rate(1 minute)"]
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -62,6 +65,8 @@ def test(parts, modules, env):
     # would make them four times as long.
     parts.append(Part("proofs"))
     run_tests(parts[-1], ".", ["-shuffle=on", "-timeout=15m", PROOF], env)
+    # The race detector has seen the same code by then, and takes longer than the engine.
+    run_on_dynamodb_local(parts, ["-shuffle=on", "-timeout=15m"], env)
     run_on_stack(parts, "end to end", flags, env)
 
 
@@ -78,6 +83,20 @@ def prove(parts, env):
     parts.append(Part("proofs"))
     run_tests(parts[-1], ".", [*flags, "-count=1", PROOF, "./functions/sweep"], env)
     run_on_stack(parts, "proofs on the stack", [*flags, "-run=OnTheEmulator"], env)
+
+
+def run_on_dynamodb_local(parts, flags, env):
+    """Skipped where it cannot run, unless the environment demands every test (.ci/run does)."""
+    part = Part("on DynamoDB Local")
+    parts.append(part)
+    check = subprocess.run([*DYNAMODB_LOCAL, "check"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    why = check.stdout.strip()
+    if check.returncode == 0:
+        run_tests(part, ".", [*flags, "-count=1", "./localstack/dynamodblocal"], env, [*DYNAMODB_LOCAL, "run"])
+    elif check.returncode == CANNOT_RUN and env.get("EVERY_TEST") != "1":
+        part.skip("not run: " + why)
+    else:
+        part.fail("cannot run: " + why)
 
 
 def run_on_stack(parts, name, flags, env):
@@ -98,11 +117,11 @@ def race_flag(env):
     return []
 
 
-def run_tests(part, module, arguments, env):
+def run_tests(part, module, arguments, env, wrapper=()):
     print("\n== %s: go test %s" % (part.name, " ".join(arguments)), flush=True)
     began = time.monotonic()
     # In a group of its own, which can be ended whole.
-    tests = subprocess.Popen([GO, "test", "-json", *arguments], cwd=module, env=env, text=True, errors="replace",
+    tests = subprocess.Popen([*wrapper, GO, "test", "-json", *arguments], cwd=module, env=env, text=True, errors="replace",
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
     try:
         for line in tests.stdout:

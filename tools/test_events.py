@@ -74,6 +74,11 @@ class Part:
         self.failures.append("%s: %s" % (self.name, what))
         print("FAIL  %s: %s" % (self.name, what), flush=True)
 
+    def skip(self, why):
+        self._counts["skip"] += 1
+        self.skip_reasons.append("%s: %s" % (self.name, why))
+        print("SKIP  %s: %s" % (self.name, why), flush=True)
+
     def _end_test(self, package, test, action, event):
         output = package.take_output(test)
         parent = test.rpartition("/")[0]

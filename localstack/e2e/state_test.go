@@ -3,6 +3,7 @@ package e2e
 import (
 	"crypto/rand"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,5 +84,18 @@ func TestFunctionsAreSmall(t *testing.T) {
 		if size == 0 || size > most {
 			t.Errorf("the zip of %s has %d bytes", function, size)
 		}
+	}
+}
+
+func TestQuestionsOnTheEmulator(t *testing.T) {
+	client := dynamodb.NewFromConfig(awsclient.Config(cloud().Getenv, "dynamodb"))
+	storetest.Questions(t, storetest.MiniStack, client, stack["TABLE_NAME"])
+}
+
+// The emulator never answers with a conflict of transactions, however many meet.
+func TestTransactionsNeverConflictOnTheEmulator(t *testing.T) {
+	client := dynamodb.NewFromConfig(awsclient.Config(cloud().Getenv, "dynamodb"))
+	if answers := storetest.Meeting(t, client, stack["TABLE_NAME"]); !slices.Equal(answers, []string{"written"}) {
+		t.Errorf("transactions that met were answered with %q", answers)
 	}
 }
