@@ -1,0 +1,73 @@
+"""What `make sam-local-test` runs through SAM local: the walk-through, the end-to-end suite, the events."""
+
+import os
+import subprocess
+import sys
+
+import sam_events
+from console import Failure, say
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(ROOT, "tools"))
+
+from test_events import Part  # noqa: E402  (the tools have no package)
+
+# Tests of the end-to-end suite that ask for what SAM local or LocalStack has not.
+LEFT_OUT = {
+    "TestRolesAreEnforced": "neither of them enforces roles",
+    "TestFunctionsAreSmall": "SAM local does not tell how a function is configured",
+    "TestTheClockComesRoundByItselfAndRotatesWhatIsDue": "SAM local has no schedules; the walk-through invokes the sweep",
+    "TestNoCredentialIsToldByTheDeployedFunctions": "SAM local keeps no logs in CloudWatch",
+    "TestProtectedAPIFollowsTheKeyAtOnce": "SAM local serves one template",
+    "TestProtectedAPIWantsAKey": "SAM local serves one template",
+    "TestProtectedAPILearnsWhoCalls": "SAM local serves one template",
+    "TestFaultMatrixOnTheEmulator": "it does not go through SAM local",
+    "TestLinearizableOnTheEmulator": "it does not go through SAM local",
+    "TestCheckerCatchesBrokenStoresOnTheEmulator": "it does not go through SAM local",
+}
+SUITE = "./localstack/e2e/..."
+
+
+def run(local, settings):
+    """The exit status: 0 when all of it passed."""
+    failed = []
+    say("\n== walk-through: relay and sweep by invocation")
+    if walk_through(local) != 0:
+        failed.append("the walk-through")
+    local.watch()
+    say("\n== end-to-end suite")
+    if not end_to_end(local, settings):
+        failed.append("the end-to-end suite")
+    local.watch()
+    say("\n== sam local invoke, each event of events/")
+    failed += sam_events.run(local, settings)
+    say("\nFailed: %s" % ", ".join(failed) if failed else "\nAll of it passed.")
+    return 1 if failed else 0
+
+
+def walk_through(local):
+    """Shown only when it fails: `make run` is there to be read."""
+    done = subprocess.run([os.path.join(ROOT, "build", "walkthrough"), "-env", local.options.env_file],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    lines = done.stdout.strip().splitlines()
+    say("\n".join(lines if done.returncode else lines[-1:]))
+    return done.returncode
+
+
+def end_to_end(local, settings):
+    go = os.environ.get("GO", "go")
+    env = {**os.environ, "LOCAL_ENV": local.options.env_file}
+    known = subprocess.run([go, "test", "-list", "^Test", SUITE], cwd=ROOT, env=env, stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, text=True).stdout.split()
+    for name, reason in LEFT_OUT.items():
+        if name not in known:
+            raise Failure("The suite has no %s to leave out; put localstack/sam_tests.py right." % name)
+        say("Left out, for %s: %s" % (reason, name))
+    part = Part("end to end")
+    arguments = ["-count=1", "-timeout=30m", "-shuffle=on", "-skip=^(%s)$" % "|".join(LEFT_OUT), SUITE]
+    with subprocess.Popen([go, "test", "-json", *arguments], cwd=ROOT, text=True, errors="replace", stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, env=env) as tests:
+        for line in tests.stdout:
+            part.take(line)
+        part.end(tests.wait())
+    return not part.failed
