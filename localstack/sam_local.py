@@ -143,7 +143,12 @@ class SamLocal:
         options = types.SimpleNamespace(template=path, endpoint=self.endpoint, issuer=self.issuer_url, parameter=[])
         values = {"IssuerUrl": self.issuer_url, "Audience": deploy.AUDIENCE, "NotificationEmail": deploy.NOTIFICATION_EMAIL}
         data = deploy.Deployment(options, template=path, values=values)
-        return data.run(), data.outputs()
+        deployed = data.run()
+        for name, (kind, physical) in deployed.items():
+            # It goes on without what it cannot make.
+            if physical == "unknown":
+                raise Failure("LocalStack does not know %s (%s), and left it out." % (kind, name))
+        return deployed, data.outputs()
 
     def _write_served(self, template, outputs):
         environments = sam_template.environments(template, outputs, {"AWS_ENDPOINT_URL": self.inner_endpoint})
