@@ -28,14 +28,14 @@ class SamEventsTest(unittest.TestCase):
             ("events/view.json", http, {"statusCode": 401}),
             ("events/view.json", http, {"statusCode": 503}),
             ("events/view.json", http, {"statusCode": 404}),  # this user has a key
-            ("events/view.json", http, {"errorMessage": "run_not_found"}),
+            ("events/view.json", http, {"errorType": "run_not_found"}),
             ("events/view.json", http, None),
             ("events/authorizer/direct-owner.json", direct, {"allowed": False, "reason": "unavailable"}),
-            ("events/authorizer/direct-owner.json", direct, {"errorMessage": "exit status 1"}),
+            ("events/authorizer/direct-owner.json", direct, {"errorType": "Runtime.ExitError"}),
             ("events/authorizer/direct-owner.json", direct, {}),
             ("events/authorizer/direct-batch.json", {"decisions": []}, {"decisions": [{"reason": "unavailable"}]}),
             ("events/authorizer/rest-token.json", {"policyDocument": {}}, {"errorMessage": "Unauthorized"}),
-            ("events/authorizer/direct-end.json", {}, {"errorMessage": "unavailable"}),
+            ("events/authorizer/direct-end.json", {}, {"errorType": "unavailable"}),
             ("events/relay/batch.json", {"batchItemFailures": []}, {"batchItemFailures": [{"itemIdentifier": "1"}]}),
             ("events/sweep.json", {"rotated": 1, "failed": 0}, {"rotated": 0, "failed": 1}),
         ):
@@ -43,7 +43,7 @@ class SamEventsTest(unittest.TestCase):
                 sam_events.check(path, record, answer)
 
     def test_a_run_that_is_not_there_may_be_refused_directly(self):
-        sam_events.check("events/authorizer/direct-renewal.json", {"allowed": True}, {"errorMessage": "run_not_found: no such run"})
+        sam_events.check("events/authorizer/direct-renewal.json", {"allowed": True}, {"errorMessage": "There is no such run.", "errorType": "run_not_found"})
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ func start(folder string) error {
 	if err != nil {
 		return err
 	}
-	server := exec.CommandContext(context.Background(), os.Args[0], serve)
+	server := exec.CommandContext(context.Background(), os.Args[0], serve) //nolint:gosec // this program itself
 	server.Stderr = os.Stderr
 	server.ExtraFiles = []*os.File{published, runtime}
 	if err := server.Start(); err != nil {
@@ -73,7 +73,7 @@ func start(folder string) error {
 		return err
 	}
 	function := filepath.Join(folder, "function")
-	return syscall.Exec(function, []string{function}, os.Environ())
+	return syscall.Exec(function, []string{function}, os.Environ()) //nolint:gosec // the one beside this
 }
 
 func listen(address string) (file *os.File, listening string, err error) {

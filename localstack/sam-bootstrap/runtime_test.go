@@ -47,7 +47,7 @@ func TestRuntimeAPIPassesThrough(t *testing.T) {
 	proxy := httptest.NewServer(withOwnIDs(strings.TrimPrefix(runtime.URL, "http://")))
 	t.Cleanup(proxy.Close)
 
-	next, err := proxy.Client().Get(proxy.URL + "/2018-06-01/runtime/invocation/next") //nolint:noctx // the test's own server
+	next, err := proxy.Client().Get(proxy.URL + "/2018-06-01/runtime/invocation/next")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestRuntimeAPIPassesThrough(t *testing.T) {
 	if err != nil || string(event) != `{"requestContext":{"extendedRequestId":"id-1"}}` || next.Header.Get("Lambda-Runtime-Deadline-Ms") != "1" {
 		t.Errorf("the event %s, %v, with %v", event, err, next.Header)
 	}
-	response, err := proxy.Client().Post(proxy.URL+"/2018-06-01/runtime/invocation/id-1/response", "application/json", strings.NewReader("{}")) //nolint:noctx // the same
+	response, err := proxy.Client().Post(proxy.URL+"/2018-06-01/runtime/invocation/id-1/response", "application/json", strings.NewReader("{}"))
 	if err != nil {
 		t.Fatal(err)
 	}
