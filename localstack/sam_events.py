@@ -6,6 +6,7 @@ import os
 import subprocess
 
 import invoke
+import processes
 from console import say, step, tail
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -24,10 +25,13 @@ KINDS = {
     "policyDocument": lambda answer: answer["policyDocument"]["Statement"][0]["Effect"] == "Deny",
     "isAuthorized": lambda answer: answer["isAuthorized"] is False,
     "batchItemFailures": lambda answer: answer["batchItemFailures"] == [],
-    "relayed": lambda answer: answer["failed"] == 0,
+    # Of all that ever happened on the stack, rings included that the store's tests
+    # wrote with secrets which never were: these fail.
+    "relayed": lambda answer: answer["unreadable"] == 0 and answer["nextCursor"] is None,
     "rotated": lambda answer: answer["failed"] == 0,
 }
 INVOKED_WITHIN_SECONDS = 180
+REMOVED_WITHIN_SECONDS = 60
 
 
 class Unexpected(Exception):
@@ -92,12 +96,20 @@ def send(local, settings, function, path):
         written.write(event)
     log = local.folder.file("invoke.log")
     with open(log, "wb") as errors:
-        done = subprocess.run(local.sam("invoke", settings[function.upper() + "_FUNCTION"], "--event", file),
-                              env=local.sam_env(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
-                              timeout=INVOKED_WITHIN_SECONDS)
-    if done.returncode != 0:
-        raise Unexpected("SAM ended with status %d:\n%s" % (done.returncode, tail(log)))
+        sam = subprocess.Popen(local.sam("invoke", settings[function.upper() + "_FUNCTION"], "--event", file),
+                               env=local.sam_env(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
+                               start_new_session=True)
+    record = processes.record(sam.pid)
     try:
-        return invoke.opened(json.loads(done.stdout))
+        answer, _ = sam.communicate(timeout=INVOKED_WITHIN_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise Unexpected("SAM did not end within %d s:\n%s" % (INVOKED_WITHIN_SECONDS, tail(log)))
+    finally:
+        # Whatever comes between: killed at once it would leave its container.
+        processes.stop(record, local.folder.path, grace=REMOVED_WITHIN_SECONDS)
+    if sam.returncode != 0:
+        raise Unexpected("SAM ended with status %d:\n%s" % (sam.returncode, tail(log)))
+    try:
+        return invoke.opened(json.loads(answer))
     except ValueError:
-        raise Unexpected("no JSON was answered: %r\n%s" % (done.stdout[:300], tail(log)))
+        raise Unexpected("no JSON was answered: %r\n%s" % (answer[:300], tail(log)))

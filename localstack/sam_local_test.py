@@ -28,6 +28,10 @@ class SamLocalTest(unittest.TestCase):
     def local(self, *arguments):
         return sam_local.SamLocal(sam_local.parse(["serve", "--sam", "/bin/sam", *arguments]), self.folder)
 
+    def read(self, name):
+        with open(self.folder.file(name), encoding="utf-8") as file:
+            return json.load(file)
+
     def test_localstack_is_started_unless_one_is_named(self):
         own, named = self.local(), self.local("--endpoint", "http://10.0.0.1:4566/")
         self.assertEqual((own.composed, own.endpoint, own.inner_endpoint), (True, "http://127.0.0.1:4566", "http://localstack:4566"))
@@ -68,9 +72,9 @@ class SamLocalTest(unittest.TestCase):
         documents.open.return_value.__enter__.return_value.read.return_value = b"{}"
         with mock.patch("sam_local.BUILD", os.path.join(self.root, "build")), mock.patch("sam_local._direct", documents):
             self.local()._write_served(template, outputs)
-        written = {name: json.load(open(self.folder.file(name), encoding="utf-8")) for name in ("template.json", "variables.json")}
-        for name, properties in sam_template.functions(written["template.json"]).items():
-            own = written["variables.json"][name]
+        variables = self.read("variables.json")
+        for name, properties in sam_template.functions(self.read("template.json")).items():
+            own = variables[name]
             self.assertEqual(own, properties["Environment"]["Variables"])
             self.assertEqual(own["AWS_ENDPOINT_URL"], "http://localstack:4566")
             for path in (".well-known/openid-configuration", "jwks"):

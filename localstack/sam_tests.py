@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import processes
 import sam_events
 from console import Failure, say
 
@@ -69,11 +70,15 @@ def end_to_end(local, settings):
         say("Left out, for %s: %s" % (reason, name))
     part = Part("end to end")
     arguments = ["-count=1", "-timeout=30m", "-shuffle=on", "-skip=" + skip_pattern(), SUITE]
-    with subprocess.Popen([go, "test", "-json", *arguments], cwd=ROOT, text=True, errors="replace", stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, env=env) as tests:
+    tests = subprocess.Popen([go, "test", "-json", *arguments], cwd=ROOT, env=env, text=True, errors="replace",
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
+    record = processes.record(tests.pid)
+    try:
         for line in tests.stdout:
             part.take(line)
         part.end(tests.wait())
+    finally:
+        processes.stop(record, local.folder.path)
     return not part.failed
 
 
