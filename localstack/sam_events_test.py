@@ -25,8 +25,8 @@ class SamEventsTest(unittest.TestCase):
     def test_answers_that_never_reached_the_data_are_not_taken(self):
         http, direct = {"statusCode": 200}, {"allowed": True, "reason": "key_active"}
         for path, record, answer in (
-            ("events/view.json", http, {"statusCode": 401}),
-            ("events/view.json", http, {"statusCode": 503}),
+            ("events/history.json", http, {"statusCode": 401}),
+            ("events/history.json", http, {"statusCode": 503}),
             ("events/view.json", http, {"statusCode": 404}),  # this user has a key
             ("events/view.json", http, {"errorType": "run_not_found"}),
             ("events/view.json", http, None),
