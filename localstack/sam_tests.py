@@ -28,8 +28,8 @@ LEFT_OUT = {
 CASES_LEFT_OUT = {
     "TestBadBodiesChangeNothing/invalid_UTF-8": "SAM local answers it itself, with 502",
 }
-# By itself at the end: it writes hundreds of changes, and notices of what others
-# change would wait until the relay has announced them all.
+# By itself at the end: its rings have secrets that never were, for which the relay
+# waits some minutes, and all notices of later changes wait behind them.
 LAST = "TestStoreOnTheDeployedTable"
 SUITE = "./localstack/e2e/..."
 
