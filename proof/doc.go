@@ -8,6 +8,8 @@
 //     explained by a model of the product page;
 //   - [ZeroStale]: decisions about an old credential while it is rotated away
 //     and deleted;
+//   - [Deaths]: the process of every change dying after each of its remote calls,
+//     and the relay disturbed at each of its own;
 //   - [Search]: credentials, in every form, where none may be.
 //
 // A new operation of the product is one more entry in [operations], which the

@@ -46,20 +46,21 @@ func faults() []fault {
 		{name: "arrives after the retry", apply: late(1)},
 	} {
 		once, operation, service := kind, kind, kind
-		once.goesOn = func(remoteCall, remoteCall) bool { return false }
+		once.goesOn = never
 		operation.name += ", the operation from then on"
 		operation.goesOn = func(first, later remoteCall) bool { return later == first }
 		service.name += ", the service from then on"
 		service.goesOn = func(first, later remoteCall) bool { return later.service == first.service }
 		all = append(all, once, operation, service)
 	}
-	never := func(remoteCall, remoteCall) bool { return false }
 	return append(all,
 		fault{name: "the process dies after it", apply: die, goesOn: never, silent: true},
 		fault{name: "the caller goes away", apply: goAway, goesOn: never, silent: true},
 		fault{name: "a panic that tells the request", apply: panicking, goesOn: never, defect: true},
 	)
 }
+
+func never(remoteCall, remoteCall) bool { return false }
 
 func always(name string, f awstest.Fault) fault {
 	return fault{name: name, apply: func(_ *injection, call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {

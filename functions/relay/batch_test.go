@@ -2,6 +2,7 @@ package relay_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -88,10 +89,7 @@ func poison(t *testing.T, good record) map[string]record {
 	t.Helper()
 	with := func(change func(image map[string]events.DynamoDBAttributeValue)) record {
 		damaged := good
-		damaged.Change.NewImage = map[string]events.DynamoDBAttributeValue{}
-		for name, value := range good.Change.NewImage {
-			damaged.Change.NewImage[name] = value
-		}
+		damaged.Change.NewImage = maps.Clone(good.Change.NewImage)
 		change(damaged.Change.NewImage)
 		damaged.Change.SequenceNumber = "poison"
 		return damaged
@@ -154,40 +152,50 @@ func TestPoisonThatTheQueueDoesNotTakeComesAgain(t *testing.T) {
 	}
 }
 
+// brokenOff are owners with random changes, none of which was finished.
+func (w *world) brokenOff(random *rand.Rand) (owners []apikey.Owner) {
+	w.breakOff(func() {
+		for range 4 {
+			owner := storetest.NewOwner(w.t)
+			w.Create(owner)
+			for range random.IntN(3) {
+				w.Rotate(owner)
+			}
+			if random.IntN(3) == 0 {
+				w.DeleteAll(owner)
+				w.Create(owner)
+			}
+			owners = append(owners, owner)
+		}
+	})
+	return owners
+}
+
+// deliverAtRandom delivers the records in any order and in batches of any size,
+// while life goes on.
+func (w *world) deliverAtRandom(random *rand.Rand, pending records, owners []apikey.Owner) {
+	w.t.Helper()
+	random.Shuffle(len(pending), func(i, j int) { pending[i], pending[j] = pending[j], pending[i] })
+	for len(pending) > 0 {
+		n := 1 + random.IntN(len(pending))
+		if failed := w.deliver(pending[:n]); failed != "" {
+			w.t.Fatalf("reported %s", failed)
+		}
+		pending = pending[n:]
+		if owner := owners[random.IntN(len(owners))]; random.IntN(2) == 0 && len(w.Ring(owner).PhasedOut) < 5 {
+			w.Rotate(owner)
+		}
+	}
+}
+
 func TestRecordsTwiceLateAndInAnyOrderComeToTheSame(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 0))
 			w := newWorld(t)
-			var owners []apikey.Owner
-			w.breakOff(func() {
-				for range 4 {
-					owner := storetest.NewOwner(t)
-					w.Create(owner)
-					for range random.IntN(3) {
-						w.Rotate(owner)
-					}
-					if random.IntN(3) == 0 {
-						w.DeleteAll(owner)
-						w.Create(owner)
-					}
-					owners = append(owners, owner)
-				}
-			})
+			owners := w.brokenOff(random)
 			all := w.stream.Next()
-			pending := append(slices.Clone(all), all...)
-			random.Shuffle(len(pending), func(i, j int) { pending[i], pending[j] = pending[j], pending[i] })
-			for len(pending) > 0 {
-				n := 1 + random.IntN(len(pending))
-				if failed := w.deliver(pending[:n]); failed != "" {
-					t.Fatalf("reported %s", failed)
-				}
-				pending = pending[n:]
-				// Meanwhile life goes on.
-				if owner := owners[random.IntN(len(owners))]; random.IntN(2) == 0 && len(w.Ring(owner).PhasedOut) < 5 {
-					w.Rotate(owner)
-				}
-			}
+			w.deliverAtRandom(random, slices.Concat(all, all), owners)
 			later := w.stream.Next()
 			if failed := w.deliver(later); failed != "" {
 				t.Fatalf("reported %s", failed)

@@ -95,10 +95,7 @@ func TestLateDeletionOfAllTakesNoNewSecret(t *testing.T) {
 	w.Create(ada)
 	arn := w.Ring(ada).SecretARN
 	forged := late[1]
-	forged.Change.NewImage = map[string]events.DynamoDBAttributeValue{}
-	for name, value := range late[1].Change.NewImage {
-		forged.Change.NewImage[name] = value
-	}
+	forged.Change.NewImage = maps.Clone(late[1].Change.NewImage)
 	forged.Change.NewImage["secretArn"] = events.NewStringAttribute(arn)
 	if failed := w.deliver(records{late[1], forged, late[0]}); failed != "" {
 		t.Errorf("reported %s", failed)
@@ -128,6 +125,8 @@ func TestSecretIsRepairedOncePerOwnerAndOnlyWhenKeysChanged(t *testing.T) {
 	}
 }
 
+func iamIDOf(r record) string { return r.Change.NewImage["owner"].Map()["iamId"].String() }
+
 // failFor fails the calls that concern the owner's secret.
 func (w *world) failFor(owner apikey.Owner, fault awstest.Fault) {
 	w.Secrets.Transport.SetFault(func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
@@ -153,12 +152,8 @@ func TestSecretThatCannotBeRepairedNowHoldsBackItsOwnRecordsOnly(t *testing.T) {
 				}
 			})
 			batch := w.stream.Next()
-			ill := apikey.Owner{}
-			for _, owner := range owners {
-				if owner.IAMID == batch[2].Change.NewImage["owner"].Map()["iamId"].String() {
-					ill = owner
-				}
-			}
+			isIll := func(owner apikey.Owner) bool { return owner.IAMID == iamIDOf(batch[2]) }
+			ill := owners[slices.IndexFunc(owners, isIll)]
 			w.failFor(ill, fault)
 			if failed := w.deliver(batch); failed != batch[2].Change.SequenceNumber {
 				t.Errorf("reported %q", failed)
@@ -166,10 +161,8 @@ func TestSecretThatCannotBeRepairedNowHoldsBackItsOwnRecordsOnly(t *testing.T) {
 			if diff := cmp.Diff(announcedBy(batch), w.arrived()); diff != "" {
 				t.Errorf("committed (-) and announced (+): %s", diff)
 			}
-			for _, owner := range owners {
-				if owner != ill {
-					w.wantRepaired(owner)
-				}
+			for _, owner := range slices.DeleteFunc(slices.Clone(owners), isIll) {
+				w.wantRepaired(owner)
 			}
 			w.Calm()
 			if failed := w.deliver(batch[2:]); failed != "" {
@@ -252,7 +245,7 @@ func TestLostSecretIsSetAsideOnceItCannotJustBeLate(t *testing.T) {
 	if err := w.Keys.Vault.Delete(t.Context(), w.Ring(ill).SecretARN); err != nil {
 		t.Fatal(err)
 	}
-	at := slices.IndexFunc(batch, func(r record) bool { return r.Change.NewImage["owner"].Map()["iamId"].String() == ill.IAMID })
+	at := slices.IndexFunc(batch, func(r record) bool { return iamIDOf(r) == ill.IAMID })
 	if failed := w.deliver(batch); failed != batch[at].Change.SequenceNumber || len(w.queue.Messages()) != 0 {
 		t.Errorf("at once: reported %q, in the queue %v", failed, w.queue.Messages())
 	}

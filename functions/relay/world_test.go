@@ -120,11 +120,6 @@ func announcedBy(batch records) []string {
 	return all
 }
 
-// current is the version under AWSCURRENT of the owner's secret.
-func (w *world) current(owner apikey.Owner) string {
-	return w.Secrets.Labels(w.Ring(owner).SecretARN)["AWSCURRENT"]
-}
-
 // wantRepaired checks that consumers read the Active key's material, and that no
 // label is left over.
 func (w *world) wantRepaired(owner apikey.Owner) {

@@ -58,7 +58,7 @@ func (p *Process) Relay(ctx context.Context, records []events.DynamoDBEventRecor
 			return id, nil
 		}
 	}
-	return "", fmt.Errorf("Lambda takes no such answer: %s", out)
+	return "", fmt.Errorf("an answer that Lambda does not take: %s", out)
 }
 
 // Redrive has the relay relay again what is in the table.
@@ -71,7 +71,8 @@ func (p *Process) Redrive(ctx context.Context, wanted map[string]any) (done rela
 	if err != nil {
 		return done, err
 	}
-	return done, json.Unmarshal(out, &done)
+	err = json.Unmarshal(out, &done)
+	return done, err
 }
 
 // Sweep has the clock come round.
@@ -80,7 +81,8 @@ func (p *Process) Sweep(ctx context.Context) (counts sweep.Counts, err error) {
 	if err != nil {
 		return counts, err
 	}
-	return counts, json.Unmarshal(out, &counts)
+	err = json.Unmarshal(out, &counts)
+	return counts, err
 }
 
 // Poller delivers a stream's records to a relay as Lambda's event source mapping
@@ -96,11 +98,17 @@ type Poller struct {
 // batchSize is template.yaml's.
 const batchSize = 100
 
-// longestPause is the longest between two attempts.
-const longestPause = time.Minute
+const (
+	// longestPause is the longest between two attempts.
+	longestPause = time.Minute
+	// maxRecordAge is template.yaml's: an older record is given up.
+	maxRecordAge = 20 * time.Hour
+)
 
-// Poll delivers until no record is left, or the context ends.
+// Poll delivers until no record is left. One that is given up is an error.
 func (p *Poller) Poll(ctx context.Context, process *Process) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, maxRecordAge, errors.New("a record was given up"))
+	defer cancel()
 	pause, size := time.Second, batchSize
 	for {
 		p.pending = append(p.pending, p.Next()...)
@@ -130,7 +138,7 @@ func (p *Poller) Poll(ctx context.Context, process *Process) error {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 		pause = min(2*pause, longestPause)
 	}

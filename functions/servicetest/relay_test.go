@@ -1,7 +1,6 @@
 package servicetest_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -147,7 +146,7 @@ func TestAnHourWithoutAServiceLosesNoNotice(t *testing.T) {
 			t.Run(service+" "+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					r := newRelayed(t)
-					r.live(10)
+					r.live(4)
 					restored := time.Now().Add(time.Hour)
 					relay := r.backend.Start()
 					map[string]*awstest.Transport{
@@ -190,79 +189,90 @@ func TestSingleEntriesRefusedForAnHourLoseNoNotice(t *testing.T) {
 	})
 }
 
-// Several relays with the same records, and rotations that go on: every call takes
-// a random time before and after its effect, so that all of them get in each
-// other's way.
+// busy is a service whose every call takes a random time before and after its
+// effect, so that all get in each other's way.
+type busy struct {
+	*relayed
+	mu     sync.Mutex
+	random *rand.Rand
+}
+
+func (b *busy) wait() {
+	b.mu.Lock()
+	pause := time.Duration(b.random.IntN(300)) * time.Millisecond
+	b.mu.Unlock()
+	<-time.After(pause)
+}
+
+func (b *busy) start() *servicetest.Process {
+	p := b.backend.Start()
+	for _, transport := range []*awstest.Transport{p.Table, p.Secrets, p.Bus} {
+		transport.SetFault(func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+			b.wait()
+			defer b.wait()
+			return next()
+		})
+	}
+	return p
+}
+
+// follow has a relay follow the whole stream until it is done, and then once more.
+func (b *busy) follow(done <-chan struct{}) {
+	relay, stream := b.start(), b.table.NewStream()
+	for finished := false; !finished; {
+		select {
+		case <-done:
+			finished = true // after a last look
+		default:
+			b.wait()
+		}
+		if err := (&servicetest.Poller{Next: stream.Next}).Poll(b.t.Context(), relay); err != nil {
+			b.t.Error(err)
+			return
+		}
+	}
+}
+
+// liveOn makes changes of every kind.
+func (b *busy) liveOn(owner apikey.Owner, seed uint64) {
+	for n := range 6 {
+		switch {
+		case n == 4 && seed%2 == 0:
+			b.change(owner, "DELETE", "/v1/user-api-keys", 200)
+			b.change(owner, "POST", "/v1/user-api-keys", 201)
+		case n == 3 && seed%3 == 0:
+			view := b.change(owner, "GET", "/v1/user-api-keys", 200)
+			b.change(owner, "DELETE", "/v1/user-api-keys/"+view.PhasedOut[0].ID, 200)
+		default:
+			b.change(owner, "POST", "/v1/user-api-keys/rotation", 201)
+		}
+	}
+}
+
+// Two relays have the same records, and changes go on.
 func TestRelaysAtOnceWithEachOtherAndWithChanges(t *testing.T) {
-	for seed := range uint64(30) {
+	for seed := range uint64(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				r := newRelayed(t)
-				r.live(3)
+				b := &busy{relayed: newRelayed(t), random: rand.New(rand.NewPCG(seed, 0))}
+				b.live(3)
 				owner := storetest.NewOwner(t)
-				r.owners = append(r.owners, owner)
-				r.change(owner, "POST", "/v1/user-api-keys", 201)
-				var mu sync.Mutex
-				random := rand.New(rand.NewPCG(seed, 0))
-				wait := func() {
-					mu.Lock()
-					pause := time.Duration(random.IntN(300)) * time.Millisecond
-					mu.Unlock()
-					<-time.After(pause)
-				}
-				slowly := func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-					wait()
-					defer wait()
-					return next()
-				}
-				start := func() *servicetest.Process {
-					p := r.backend.Start()
-					p.Secrets.SetFault(slowly)
-					p.Bus.SetFault(slowly)
-					p.Table.SetFault(slowly)
-					return p
-				}
-				ctx, stop := context.WithTimeout(t.Context(), 10*time.Minute)
-				defer stop()
-				var group sync.WaitGroup
+				b.owners = append(b.owners, owner)
+				b.change(owner, "POST", "/v1/user-api-keys", 201)
+				var relays sync.WaitGroup
 				done := make(chan struct{})
 				for range 2 {
-					group.Go(func() {
-						relay, stream := start(), r.table.NewStream()
-						for finished := false; !finished; {
-							select {
-							case <-done:
-								finished = true // after a last look
-							default:
-								wait()
-							}
-							if err := (&servicetest.Poller{Next: stream.Next}).Poll(ctx, relay); err != nil {
-								t.Error(err)
-								return
-							}
-						}
-					})
+					relays.Go(func() { b.follow(done) })
 				}
-				r.process = start()
-				for n := range 6 {
-					switch {
-					case n == 4 && seed%2 == 0:
-						r.change(owner, "DELETE", "/v1/user-api-keys", 200)
-						r.change(owner, "POST", "/v1/user-api-keys", 201)
-					case n == 3 && seed%3 == 0:
-						view := r.change(owner, "GET", "/v1/user-api-keys", 200)
-						r.change(owner, "DELETE", "/v1/user-api-keys/"+view.PhasedOut[0].ID, 200)
-					default:
-						r.change(owner, "POST", "/v1/user-api-keys/rotation", 201)
-					}
-				}
+				b.process = b.start()
+				b.liveOn(owner, seed)
 				close(done)
-				group.Wait()
-				r.wantAllAnnouncedAndRepaired()
-				names := r.secrets.Names()
-				if with := slices.DeleteFunc(names, func(name string) bool { return !strings.Contains(name, owner.Locator().String()) }); len(with) != 1 {
-					t.Errorf("the owner's secrets: %v", with)
+				relays.Wait()
+				b.wantAllAnnouncedAndRepaired()
+				others := func(name string) bool { return !strings.Contains(name, owner.Locator().String()) }
+				if names := slices.DeleteFunc(b.secrets.Names(), others); len(names) != 1 {
+					t.Errorf("the owner's secrets: %v", names)
 				}
 			})
 		})

@@ -25,6 +25,8 @@ type Notice struct {
 		} `json:"metadata"`
 		Revision int64 `json:"revision"`
 	} `json:"detail"`
+	// Text is all of it, as it came.
+	Text string `json:"-"`
 	// ArrivedAt is when it came into the queue.
 	ArrivedAt time.Time `json:"-"`
 }
@@ -90,7 +92,7 @@ func (s *Subscription) Receive(ctx context.Context) (received []Notice, err erro
 		if err != nil {
 			return nil, fmt.Errorf("a message without the instant of its arrival: %w", err)
 		}
-		notice.ArrivedAt = time.UnixMilli(sent)
+		notice.Text, notice.ArrivedAt = m.Body, time.UnixMilli(sent)
 		if err := s.aws.Call(ctx, "sqs", "AmazonSQS.DeleteMessage", map[string]any{
 			"QueueUrl": s.url, "ReceiptHandle": m.ReceiptHandle,
 		}, nil); err != nil {

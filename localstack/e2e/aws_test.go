@@ -14,13 +14,10 @@ import (
 	"github.com/userapikey/service/shared/awsclient"
 )
 
-// callAWS sends a signed request to the emulator. Headers come in pairs.
-func callAWS(t *testing.T, service, method, path, contentType, body string, headers ...string) (http.Header, []byte) {
+// callAWS sends a signed request to the emulator.
+func callAWS(t *testing.T, service, method, path, contentType, body string) (http.Header, []byte) {
 	t.Helper()
 	header := http.Header{"Content-Type": {contentType}}
-	for i := 0; i < len(headers); i += 2 {
-		header.Set(headers[i], headers[i+1])
-	}
 	answered, content, err := cloud().Send(t.Context(), service, method, path, header, []byte(body))
 	if err != nil {
 		t.Fatal(err)

@@ -1,14 +1,18 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/userapikey/service/functions/servicetest"
+	"github.com/userapikey/service/localstack/deployed"
 	"github.com/userapikey/service/proof"
+	"github.com/userapikey/service/shared/apikey"
 )
 
 // emulated is the deployed table and the emulator's Secrets Manager, beneath
@@ -57,6 +61,7 @@ func TestZeroStaleOnTheEmulator(t *testing.T) {
 // clients do wrong.
 func TestNoCredentialIsToldByTheDeployedFunctions(t *testing.T) {
 	ada, runner := newUser(t, "Administrator"), newUser(t, "JobRunner")
+	subscription := subscribe(t, ada)
 	created := ada.create("Idempotency-Key", "key-1").want(t, 201)
 	ada.create("Idempotency-Key", "key-1").want(t, 201)
 	rotated := ada.rotate().want(t, 201)
@@ -82,6 +87,15 @@ func TestNoCredentialIsToldByTheDeployedFunctions(t *testing.T) {
 		runner.renew(rotated.Credential).body
 	texts["view"] = ada.view().body + ada.history("").body + ada.call("GET", "/v1/user-api-keys/"+rotated.Key.ID+"/impact", "").body
 	texts["deletion"] = ada.deleteAll().want(t, 200).body
+	for _, notice := range noticesUntil(t, subscription, 20*time.Second, func(all []deployed.Notice) bool {
+		return slices.ContainsFunc(all, func(n deployed.Notice) bool { return n.Type == apikey.EventAllDeleted })
+	}) {
+		texts["notices"] += notice.Text
+	}
+	var swept any
+	if err := cloud().Invoke(t.Context(), stack["SWEEP_FUNCTION"], struct{}{}, &swept); err != nil {
+		t.Fatal(err)
+	}
 	for name, function := range stack {
 		if strings.HasSuffix(name, "_FUNCTION") {
 			texts["log of "+function] = logOf(t, function)
@@ -103,10 +117,14 @@ func TestNoCredentialIsToldByTheDeployedFunctions(t *testing.T) {
 	}
 }
 
-// logOf is the end of a function's log.
+// logOf is a function's log, which the emulator writes a little after the answer.
 func logOf(t *testing.T, function string) string {
 	t.Helper()
-	_, content := callAWS(t, "logs", http.MethodPost, "/", "application/x-amz-json-1.1",
-		`{"logGroupName":"/aws/lambda/`+function+`"}`, "X-Amz-Target", "Logs_20140328.FilterLogEvents")
-	return string(content)
+	var log struct{ Events []struct{ Message string } }
+	for ctx := within(t, 20*time.Second); len(log.Events) == 0 && ctx.Err() == nil; {
+		if err := cloud().Call(ctx, "logs", "Logs_20140328.FilterLogEvents", map[string]string{"logGroupName": "/aws/lambda/" + function}, &log); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return fmt.Sprint(log)
 }

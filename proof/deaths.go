@@ -1,0 +1,238 @@
+package proof
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/http"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/userapikey/service/functions/servicetest"
+	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/awstest"
+	"github.com/userapikey/service/shared/store/storetest"
+)
+
+// ageOfKeys is what the clock has to do with in these proofs, in days.
+const ageOfKeys = 30
+
+// work is something that changes keys and whose process may die.
+type work struct {
+	name  string
+	given func(*scene)
+	do    func(*scene)
+}
+
+func works() []work {
+	aged := func(given func(*scene)) func(*scene) {
+		return func(s *scene) {
+			given(s)
+			s.pass((ageOfKeys + 1) * 24 * time.Hour)
+		}
+	}
+	return []work{
+		{"create", func(*scene) {}, func(s *scene) { s.create("") }},
+		{"rotate", (*scene).hasRotated, func(s *scene) { s.rotate("") }},
+		{"delete one", (*scene).hasRotated, func(s *scene) { s.deleteOne(s.issued[0].Key.ID) }},
+		{"delete all", (*scene).hasRotated, func(s *scene) { s.deleteAll() }},
+		{"delete all and create", (*scene).hasRotated, func(s *scene) { s.deleteAll(); s.create("") }},
+		{"off-board", (*scene).hasRotated, (*scene).offboard},
+		{"sweep", aged((*scene).hasRotated), (*scene).sweep},
+	}
+}
+
+func (s *scene) pass(d time.Duration) { <-time.After(d) }
+
+func (s *scene) sweep() {
+	s.backend.Table.(*storetest.Engine).CatchUp()
+	// Of one that died, nobody reads the answer.
+	_, _ = s.process.Sweep(s.ctx)
+}
+
+func (s *scene) offboard() {
+	administrator := apikey.Owner{AccountID: s.owner.AccountID, IAMID: "IBMid-ADMINISTRATOR"}
+	s.process.Send(s.ctx, servicetest.Request{
+		Method: http.MethodDelete, Path: "/v1/account/user-api-keys/" + s.owner.IAMID,
+		Token: servicetest.Token(administrator, apikey.RoleAdministrator),
+	})
+}
+
+// disturbance is what happens to the relay at one of its remote calls.
+type disturbance struct {
+	name string
+	// apply decides what becomes of the call; other is another process, and batch
+	// what the relay was given.
+	apply func(i *injection, s *scene, batch []events.DynamoDBEventRecord) awstest.Fault
+}
+
+func disturbances() []disturbance {
+	around := func(name string, before, after func(*scene, []events.DynamoDBEventRecord)) disturbance {
+		return disturbance{name, func(_ *injection, s *scene, batch []events.DynamoDBEventRecord) awstest.Fault {
+			return func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+				before(s, batch)
+				defer after(s, batch)
+				return next()
+			}
+		}}
+	}
+	nothing := func(*scene, []events.DynamoDBEventRecord) {}
+	another := func(s *scene, batch []events.DynamoDBEventRecord) { _, _ = s.backend.Start().Relay(s.ctx, batch) }
+	return []disturbance{
+		{"it dies after it", func(i *injection, _ *scene, _ []events.DynamoDBEventRecord) awstest.Fault {
+			return func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+				return die(i, call, next)
+			}
+		}},
+		around("keys change before it", (*scene).changeMeanwhile, nothing),
+		around("keys change after it", nothing, (*scene).changeMeanwhile),
+		around("another relay comes before it", another, nothing),
+		around("another relay comes after it", nothing, another),
+	}
+}
+
+// changeMeanwhile is a later change, by a process that lives: a rotation, or a
+// create when there is nothing to rotate.
+func (s *scene) changeMeanwhile([]events.DynamoDBEventRecord) {
+	process, ctx := s.process, s.ctx
+	defer func() { s.process, s.ctx = process, ctx }()
+	s.process, s.ctx = s.backend.Start(), s.t.Context()
+	if s.rotate("").Status == http.StatusConflict {
+		s.create("")
+	}
+}
+
+// Deaths has the process of every change of keys die after each of its remote
+// calls, and then disturbs the relay, in every way, at each of its own. In the end
+// AWSCURRENT is the Active key's, every change was announced, and nothing else.
+// The calls are those that are made when nothing dies. The backend is in memory,
+// so that each case runs on a clock of its own.
+func Deaths(t *testing.T, backend func() servicetest.Backend) {
+	ran := make(chan bool, math.MaxInt16)
+	t.Run("cases", func(t *testing.T) {
+		for _, w := range works() {
+			t.Run(w.name, func(t *testing.T) {
+				t.Parallel()
+				steps := len(deathCase{work: w, diesAt: -1, disturbedAt: -1}.run(t, backend).ofWork)
+				for diesAt := -1; diesAt < steps; diesAt++ {
+					relayed := len(deathCase{work: w, diesAt: diesAt, disturbedAt: -1}.run(t, backend).ofRelay)
+					for at := range relayed {
+						for _, d := range disturbances() {
+							c := deathCase{work: w, diesAt: diesAt, disturbance: d, disturbedAt: at}
+							t.Run(fmt.Sprintf("dies after call %d/%s, call %d", diesAt+1, d.name, at+1), func(t *testing.T) {
+								c.run(t, backend)
+								ran <- true
+							})
+						}
+					}
+				}
+				if steps == 0 {
+					t.Error("it makes no calls")
+				}
+			})
+		}
+	})
+	t.Logf("proof: deaths: %d kinds of changes, %d disturbances of the relay, %d cases", len(works()), len(disturbances()), len(ran))
+	if len(ran) < len(works())*len(disturbances()) {
+		t.Errorf("only %d cases ran", len(ran))
+	}
+}
+
+// deathCase is a death of the work after the call diesAt, and a disturbance of the
+// relay at the call disturbedAt; -1 is none.
+type deathCase struct {
+	work        work
+	diesAt      int
+	disturbance disturbance
+	disturbedAt int
+}
+
+// callsMade are those of the work and of the relay's first attempt.
+type callsMade struct{ ofWork, ofRelay []remoteCall }
+
+func (c deathCase) run(t *testing.T, backend func() servicetest.Backend) (made callsMade) {
+	synctest.Test(t, func(t *testing.T) {
+		b := backend()
+		b.Deployment = apikey.RotationPolicy{MaxAgeDays: ageOfKeys, DeletePhasedOutAfterDays: ageOfKeys}
+		s := newScene(t, b)
+		c.work.given(s)
+		stream := b.Table.(*storetest.Engine).NewStream()
+		dying := &injection{fault: fault{apply: die, goesOn: never}, at: c.diesAt}
+		s.under(dying, func() { c.work.do(s) })
+		s.restart()
+		made.ofWork = dying.calls
+
+		batch := stream.Next()
+		disturbed := &injection{at: c.disturbedAt}
+		if c.disturbedAt >= 0 {
+			what := c.disturbance.apply(disturbed, s, batch)
+			disturbed.fault = fault{goesOn: never, apply: func(_ *injection, call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+				return what(call, next)
+			}}
+		}
+		rest := batch
+		s.under(disturbed, func() { rest = s.relayOnce(batch) })
+		s.restart()
+		if made.ofRelay = disturbed.calls; disturbed.dead {
+			rest = batch
+		}
+		if err := s.finish(stream, rest); err != nil {
+			t.Errorf("soon after: %v", err)
+		}
+		s.pass(25 * time.Hour)
+		s.sweep()
+		if err := s.finish(stream, nil); err != nil {
+			t.Errorf("a day later: %v", err)
+		}
+		if err := s.nothingLeftOver(); err != nil {
+			t.Errorf("a day later: %v", err)
+		}
+	})
+	return made
+}
+
+// under has the process work with the injection in place.
+func (s *scene) under(i *injection, do func()) {
+	ctx := s.ctx
+	s.ctx, i.cancel = context.WithCancel(ctx)
+	defer i.cancel()
+	for service, transport := range map[string]*awstest.Transport{
+		"DynamoDB": s.process.Table, "SecretsManager": s.process.Secrets, "EventBridge": s.process.Bus, "SQS": s.process.DeadLetters,
+	} {
+		transport.SetFault(i.onService(service))
+	}
+	do()
+	s.ctx = ctx
+}
+
+// relayOnce hands the relay the batch and answers what Lambda would deliver again.
+func (s *scene) relayOnce(batch []events.DynamoDBEventRecord) (rest []events.DynamoDBEventRecord) {
+	failed, err := s.process.Relay(s.ctx, batch)
+	if err != nil {
+		return batch
+	}
+	for i, record := range batch {
+		if record.Change.SequenceNumber == failed {
+			return batch[i:]
+		}
+	}
+	return nil
+}
+
+// finish has a relay that nothing disturbs relay what is left, and checks what has
+// to be so then.
+func (s *scene) finish(stream *storetest.Stream, rest []events.DynamoDBEventRecord) error {
+	poller := servicetest.Poller{Next: func() []events.DynamoDBEventRecord {
+		next := slices.Concat(rest, stream.Next())
+		rest = nil
+		return next
+	}}
+	if err := poller.Poll(s.ctx, s.process); err != nil {
+		return err
+	}
+	return s.announcedAndCurrent()
+}
