@@ -1,6 +1,6 @@
 """Says what is missing for SAM local with LocalStack, before anything is built.
 
-  python3 localstack/sam_prerequisites.py [--endpoint URL] [--sam PROGRAM] [--port PORT]
+  python3 localstack/sam_prerequisites.py --port PORT [--endpoint URL [--endpoint-in-container URL]] [--sam PROGRAM]
 """
 
 import argparse
@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import urllib.parse
 
 sys.dont_write_bytecode = True
 
@@ -17,9 +18,10 @@ from console import Failure
 
 WITHOUT_DOCKER = "Without Docker, `make run` and `make test` use MiniStack, which is one process."
 ANSWER_SECONDS = 30
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-def check(endpoint, sam, port):
+def check(endpoint, inner_endpoint, sam, port):
     """endpoint is that of a LocalStack which runs already; without one Docker has to start it."""
     python_environment.check()
     if shutil.which("docker") is None:
@@ -32,6 +34,10 @@ def check(endpoint, sam, port):
     if not endpoint and _refusal("docker", "compose", "version") is not None:
         raise Failure("Docker has no `compose`, which starts LocalStack (https://docs.docker.com/compose/install). "
                       "Or start LocalStack yourself and name it with LOCALSTACK_ENDPOINT=.")
+    if endpoint and not inner_endpoint and urllib.parse.urlsplit(endpoint).hostname in LOOPBACK:
+        raise Failure("%s is on this machine's loopback, and containers have one of their own. Give its address for them "
+                      "with LOCALSTACK_ENDPOINT_IN_CONTAINER= (with Docker Desktop host.docker.internal, else that of "
+                      "Docker's bridge)." % endpoint)
     if sam and shutil.which(sam) is None:
         raise Failure("SAM CLI is missing: %s is no program. Without SAM= it is installed into .venv/sam." % sam)
     check_ports(port)
@@ -65,11 +71,12 @@ def _refusal(*command):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--endpoint", default="")
+    parser.add_argument("--endpoint-in-container", default="")
     parser.add_argument("--sam", default="")
     parser.add_argument("--port", type=int, required=True)
     options = parser.parse_args()
     try:
-        check(options.endpoint, options.sam, options.port)
+        check(options.endpoint, options.endpoint_in_container, options.sam, options.port)
     except Failure as failure:
         sys.exit(str(failure))
 

@@ -28,9 +28,9 @@ class SamPrerequisitesTest(unittest.TestCase):
         os.chmod(path, 0o700)
         return path
 
-    def check(self, endpoint="", sam="", port=40001):
+    def check(self, endpoint="", inner_endpoint="", sam="", port=40001):
         with mock.patch("servers.is_free", lambda number: number != self.port):
-            sam_prerequisites.check(endpoint, sam, port)
+            sam_prerequisites.check(endpoint, inner_endpoint, sam, port)
 
     def refused(self, what, **options):
         with self.assertRaisesRegex(Failure, what):
@@ -55,7 +55,13 @@ class SamPrerequisitesTest(unittest.TestCase):
     def test_compose_is_needed_only_to_start_localstack(self):
         self.install("docker", '[ "$1" != compose ]')
         self.refused("Docker has no `compose`.*LOCALSTACK_ENDPOINT=")
-        self.check(endpoint="http://127.0.0.1:4566")
+        self.check(endpoint="http://10.0.0.1:4566")
+
+    def test_a_loopback_needs_an_address_for_containers(self):
+        self.install("docker")
+        for endpoint in ("http://127.0.0.1:4566", "http://localhost:4566/", "http://[::1]:4566"):
+            self.refused("containers have one of their own.*LOCALSTACK_ENDPOINT_IN_CONTAINER=", endpoint=endpoint)
+            self.check(endpoint=endpoint, inner_endpoint="http://172.17.0.1:4566")
 
     def test_a_sam_that_is_not_there_is_named(self):
         self.install("docker")
