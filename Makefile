@@ -79,3 +79,5 @@ startable: have-python
 include checks.mk
 # Tools for a deployment that runs.
 include everyday.mk
+# The same with SAM CLI and LocalStack.
+include sam.mk

@@ -71,8 +71,9 @@ class Deployment:
     def run(self):
         """Deploys it; answers what is deployed, as _deployed_resources does."""
         functions = self._resources("AWS::Serverless::Function")
-        with step("Uploading the code of %d function(s)" % len(functions)):
-            self._upload(functions)
+        if functions:
+            with step("Uploading the code of %d function(s)" % len(functions)):
+                self._upload(functions)
         with step("Deploying %s" % self.name):
             self._deploy()
             deployed = self._deployed_resources()
@@ -203,16 +204,19 @@ class Deployment:
 
     # -- What others need to know -----------------------------------------------
 
-    def output(self, name):
+    def outputs(self):
         outputs = self.cloudformation.describe_stacks(StackName=self.stack)["Stacks"][0].get("Outputs", [])
-        for output in outputs:
-            if output["OutputKey"] == name:
-                return output["OutputValue"]
-        raise Failure("%s has no output %s." % (self.name, name))
+        return {output["OutputKey"]: output["OutputValue"] for output in outputs}
+
+    def output(self, name):
+        outputs = self.outputs()
+        if name not in outputs:
+            raise Failure("%s has no output %s." % (self.name, name))
+        return outputs[name]
 
     def api_url(self, deployed):
         return "%s/restapis/%s/%s/_user_request_" % (
-            self.options.endpoint, _only(deployed, "AWS::ApiGateway::RestApi"), _only(deployed, "AWS::ApiGateway::Stage"))
+            self.options.endpoint, only(deployed, "AWS::ApiGateway::RestApi"), only(deployed, "AWS::ApiGateway::Stage"))
 
     def settings(self, deployed):
         settings = {
@@ -223,7 +227,7 @@ class Deployment:
             "ISSUER_URL": self.options.issuer,
         }
         if any(kind == "AWS::Events::EventBus" for kind, _ in deployed.values()):
-            settings["EVENT_BUS_NAME"] = _only(deployed, "AWS::Events::EventBus")
+            settings["EVENT_BUS_NAME"] = only(deployed, "AWS::Events::EventBus")
         for name, (kind, physical) in sorted(deployed.items()):
             if kind == "AWS::Lambda::Function":
                 settings[function_variable(name)] = physical
@@ -266,7 +270,7 @@ def write_env(path, settings):
     os.replace(draft, path)
 
 
-def _only(deployed, kind):
+def only(deployed, kind):
     """The physical id of the one resource of a kind."""
     found = [physical for each, physical in deployed.values() if each == kind]
     if len(found) != 1:

@@ -50,8 +50,9 @@ class Deployed:
         from botocore.config import Config
 
         if self.is_local:
+            endpoint = self.settings.get("AWS_ENDPOINT_URL_" + service.upper().replace("-", "_"), self.endpoint)
             return boto3.client(
-                service, region_name=self.settings.get("AWS_REGION"), endpoint_url=self.endpoint,
+                service, region_name=self.settings.get("AWS_REGION"), endpoint_url=endpoint,
                 aws_access_key_id=ADMINISTRATOR_KEY, aws_secret_access_key=ADMINISTRATOR_SECRET,
                 config=Config(connect_timeout=5, **settings))
         # The shell may still have the local stack's AWS_ENDPOINT_URL.

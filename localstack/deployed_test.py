@@ -94,6 +94,11 @@ class DeployedTest(unittest.TestCase):
                          ("logs", "http://127.0.0.1:1", "us-east-1", "test"))
         self.assertEqual(client["config"]["read_timeout"], 30)
 
+    def test_a_service_with_an_endpoint_of_its_own_is_reached_there(self):
+        found = self.deployed(LOCAL + "AWS_ENDPOINT_URL_LAMBDA=http://127.0.0.1:2\n")
+        self.assertEqual(found.client("lambda")["endpoint_url"], "http://127.0.0.1:2")
+        self.assertEqual(found.client("logs")["endpoint_url"], "http://127.0.0.1:1")
+
     def test_aws_is_reached_with_the_persons_own_credentials_and_never_this_machine(self):
         for content in (ON_AWS, ON_AWS + "AWS_ENDPOINT_URL=\n"):
             found = self.deployed(content)

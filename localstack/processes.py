@@ -40,7 +40,7 @@ def is_running(process):
     return process["started"] is not None and _started(process["pid"]) == process["started"]
 
 
-def stop(process, folder):
+def stop(process, folder, grace=GRACE_SECONDS):
     """Ends a server and everything in its group.
 
     When the server is gone, what is left in its group is ours if its command
@@ -49,7 +49,7 @@ def stop(process, folder):
     group = process["pid"]
     if not is_running(process) and not _workers_of(group, folder):
         return
-    for number, seconds in ((signal.SIGTERM, GRACE_SECONDS), (signal.SIGKILL, GRACE_SECONDS)):
+    for number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, GRACE_SECONDS)):
         try:
             os.killpg(group, number)
         except ProcessLookupError:

@@ -37,7 +37,7 @@ def issuer_url(port):
 def check_ports(port):
     """Refuses a port, or the one after it, that something already listens on."""
     for number in (port, port + 1):
-        if not _is_free(number):
+        if not is_free(number):
             raise Failure(
                 "Port %d is already in use; choose another pair of ports with PORT=, "
                 "for example PORT=%d (MiniStack gets that one, the issuer the next)." % (number, port + 100)
@@ -47,12 +47,12 @@ def check_ports(port):
 def find_ports():
     """A free port whose successor is free as well."""
     for port in random.sample(SEARCHED_PORTS, 200):
-        if _is_free(port) and _is_free(port + 1):
+        if is_free(port) and is_free(port + 1):
             return port
     raise Failure("No two free ports next to each other were found.")
 
 
-def _is_free(port):
+def is_free(port):
     with socket.socket() as probe:
         # On macOS an address can be bound that another listens on through all interfaces.
         probe.settimeout(1)

@@ -2,6 +2,7 @@ package deployed
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -72,10 +74,12 @@ func (a AWS) Invoke(ctx context.Context, function string, in, out any) error {
 	return json.Unmarshal(answer, out)
 }
 
-// Send sends a signed request. An answer other than 200 is an error that has its
+// Send sends a signed request, to the service's own endpoint where Env has one
+// (AWS_ENDPOINT_URL_LAMBDA). An answer other than 200 is an error that has its
 // text.
 func (a AWS) Send(ctx context.Context, service, method, path string, header http.Header, body []byte) (http.Header, []byte, error) {
-	request, err := http.NewRequestWithContext(ctx, method, a.Getenv("AWS_ENDPOINT_URL")+path, bytes.NewReader(body))
+	endpoint := cmp.Or(a.Getenv("AWS_ENDPOINT_URL_"+strings.ToUpper(service)), a.Getenv("AWS_ENDPOINT_URL"))
+	request, err := http.NewRequestWithContext(ctx, method, endpoint+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, nil, err
 	}

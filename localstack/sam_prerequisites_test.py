@@ -1,0 +1,78 @@
+import os
+import shutil
+import socket
+import tempfile
+import unittest
+from unittest import mock
+
+import sam_prerequisites
+from console import Failure
+
+
+class SamPrerequisitesTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+        # Nothing but what a test installs is there.
+        patch = mock.patch.dict(os.environ, {"PATH": self.folder})
+        patch.start()
+        self.addCleanup(patch.stop)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+
+    def install(self, name, script="exit 0"):
+        path = os.path.join(self.folder, name)
+        with open(path, "w") as file:
+            file.write("#!/bin/sh\n%s\n" % script)
+        os.chmod(path, 0o700)
+        return path
+
+    def check(self, endpoint="", inner_endpoint="", sam="", port=40001):
+        with mock.patch("servers.is_free", lambda number: number != self.port):
+            sam_prerequisites.check(endpoint, inner_endpoint, sam, port)
+
+    def refused(self, what, **options):
+        with self.assertRaisesRegex(Failure, what):
+            self.check(**options)
+
+    def test_nothing_is_missing(self):
+        sam = self.install("sam")
+        self.install("docker")
+        self.check()
+        self.check(sam=sam)
+        self.check(sam="sam")
+
+    def test_without_docker_it_says_where_to_get_it_and_what_works_without(self):
+        self.refused(r"Docker is missing.*https://docs.docker.com.*`make run` and `make test` use MiniStack")
+
+    def test_an_engine_that_does_not_answer_is_told_with_its_own_words(self):
+        self.install("docker", "echo first; echo 'Cannot connect to the Docker daemon.' >&2; exit 1")
+        self.refused(r"does not answer \(Cannot connect to the Docker daemon\.\).*DOCKER_HOST")
+        self.install("docker", "exit 7")
+        self.refused(r"does not answer \(status 7\)")
+
+    def test_compose_is_needed_only_to_start_localstack(self):
+        self.install("docker", '[ "$1" != compose ]')
+        self.refused("Docker has no `compose`.*LOCALSTACK_ENDPOINT=")
+        self.check(endpoint="http://10.0.0.1:4566")
+
+    def test_a_loopback_needs_an_address_for_containers(self):
+        self.install("docker")
+        for endpoint in ("http://127.0.0.1:4566", "http://localhost:4566/", "http://[::1]:4566"):
+            self.refused("containers have one of their own.*LOCALSTACK_ENDPOINT_IN_CONTAINER=", endpoint=endpoint)
+            self.check(endpoint=endpoint, inner_endpoint="http://172.17.0.1:4566")
+
+    def test_a_sam_that_is_not_there_is_named(self):
+        self.install("docker")
+        self.refused("SAM CLI is missing: /nowhere/sam is no program", sam="/nowhere/sam")
+
+    def test_each_of_the_three_ports_must_be_free(self):
+        self.install("docker")
+        for port in (self.port, self.port - 1, self.port - 2):
+            self.refused("Port %d is already in use.*SAM_PORT=" % self.port, port=port)
+        self.check(port=self.port + 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
