@@ -162,8 +162,10 @@ func TestTheReadmeTellsEveryParameterWithItsDefault(t *testing.T) {
 	if err := yaml.Unmarshal(text, &template); err != nil {
 		t.Fatal(err)
 	}
+	_, section, _ := strings.Cut(string(readme), "\n## Deploy to AWS\n")
+	section, _, _ = strings.Cut(section, "\n## ")
 	told := map[string]string{}
-	for _, row := range regexp.MustCompile("(?m)^\\| (`[A-Z][^|]*) \\|([^|]*)\\|").FindAllStringSubmatch(string(readme), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| (`[A-Z][^|]*) \\|([^|]*)\\|").FindAllStringSubmatch(section, -1) {
 		names, defaults := strings.Split(row[1], ", "), strings.Split(row[2], ", ")
 		for i, name := range names {
 			// One default for all that a row names, or one for each.
