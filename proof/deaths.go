@@ -41,7 +41,7 @@ func works() []work {
 		{"delete one", (*scene).hasRotated, func(s *scene) { s.deleteOne(s.issued[0].Key.ID) }},
 		{"delete all", (*scene).hasRotated, func(s *scene) { s.deleteAll() }},
 		{"delete all and create", (*scene).hasRotated, func(s *scene) { s.deleteAll(); s.create("") }},
-		{"off-board", (*scene).hasRotated, (*scene).offboard},
+		{"off-board", (*scene).hasRotated, func(s *scene) { s.offBoard() }},
 		{"sweep", aged((*scene).hasRotated), (*scene).sweep},
 	}
 }
@@ -54,25 +54,30 @@ func (s *scene) sweep() {
 	_, _ = s.process.Sweep(s.ctx)
 }
 
-func (s *scene) offboard() {
-	administrator := apikey.Owner{AccountID: s.owner.AccountID, IAMID: "IBMid-ADMINISTRATOR"}
-	s.process.Send(s.ctx, servicetest.Request{
-		Method: http.MethodDelete, Path: "/v1/account/user-api-keys/" + s.owner.IAMID,
-		Token: servicetest.Token(administrator, apikey.RoleAdministrator),
-	})
-}
-
 // disturbance is what happens to the relay at one of its remote calls.
 type disturbance struct {
 	name string
 	// apply decides what becomes of the call; other is another process, and batch
 	// what the relay was given.
 	apply func(i *injection, s *scene, batch []events.DynamoDBEventRecord) awstest.Fault
+	// goesOn is the fault's; nil is never.
+	goesOn func(first, later remoteCall) bool
+}
+
+func (d disturbance) fault(i *injection, s *scene, batch []events.DynamoDBEventRecord) fault {
+	what := d.apply(i, s, batch)
+	f := fault{goesOn: never, apply: func(_ *injection, call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+		return what(call, next)
+	}}
+	if d.goesOn != nil {
+		f.goesOn = d.goesOn
+	}
+	return f
 }
 
 func disturbances() []disturbance {
 	around := func(name string, before, after func(*scene, []events.DynamoDBEventRecord)) disturbance {
-		return disturbance{name, func(_ *injection, s *scene, batch []events.DynamoDBEventRecord) awstest.Fault {
+		return disturbance{name: name, apply: func(_ *injection, s *scene, batch []events.DynamoDBEventRecord) awstest.Fault {
 			return func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
 				before(s, batch)
 				defer after(s, batch)
@@ -83,7 +88,7 @@ func disturbances() []disturbance {
 	nothing := func(*scene, []events.DynamoDBEventRecord) {}
 	another := func(s *scene, batch []events.DynamoDBEventRecord) { _, _ = s.backend.Start().Relay(s.ctx, batch) }
 	return []disturbance{
-		{"it dies after it", func(i *injection, _ *scene, _ []events.DynamoDBEventRecord) awstest.Fault {
+		{name: "it dies after it", apply: func(i *injection, _ *scene, _ []events.DynamoDBEventRecord) awstest.Fault {
 			return func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
 				return die(i, call, next)
 			}
@@ -117,12 +122,14 @@ func Deaths(t *testing.T, backend func() servicetest.Backend) {
 		for _, w := range works() {
 			t.Run(w.name, func(t *testing.T) {
 				t.Parallel()
-				steps := len(deathCase{work: w, diesAt: -1, disturbedAt: -1}.run(t, backend).ofWork)
+				steps := len(undisturbed(t, backend, w).ofWork)
 				for diesAt := -1; diesAt < steps; diesAt++ {
-					relayed := len(deathCase{work: w, diesAt: diesAt, disturbedAt: -1}.run(t, backend).ofRelay)
+					death := deathCase{work: w, fault: fault{apply: die, goesOn: never}, at: diesAt, disturbedAt: -1}
+					relayed := len(death.run(t, backend).ofRelay)
 					for at := range relayed {
 						for _, d := range disturbances() {
-							c := deathCase{work: w, diesAt: diesAt, disturbance: d, disturbedAt: at}
+							c := death
+							c.disturbance, c.disturbedAt = d, at
 							t.Run(fmt.Sprintf("dies after call %d/%s, call %d", diesAt+1, d.name, at+1), func(t *testing.T) {
 								c.run(t, backend)
 								ran <- true
@@ -142,13 +149,19 @@ func Deaths(t *testing.T, backend func() servicetest.Backend) {
 	}
 }
 
-// deathCase is a death of the work after the call diesAt, and a disturbance of the
-// relay at the call disturbedAt; -1 is none.
+// deathCase is a fault, such as its death, that meets the work's call at, and a
+// disturbance of the relay at the call disturbedAt; -1 is none.
 type deathCase struct {
 	work        work
-	diesAt      int
+	fault       fault
+	at          int
 	disturbance disturbance
 	disturbedAt int
+}
+
+// undisturbed are the calls that work and relay make when nothing goes wrong.
+func undisturbed(t *testing.T, backend func() servicetest.Backend, w work) callsMade {
+	return deathCase{work: w, at: -1, disturbedAt: -1}.run(t, backend)
 }
 
 // callsMade are those of the work and of the relay's first attempt.
@@ -161,18 +174,16 @@ func (c deathCase) run(t *testing.T, backend func() servicetest.Backend) (made c
 		s := newScene(t, b)
 		c.work.given(s)
 		stream := b.Table.(*storetest.Engine).NewStream()
-		dying := &injection{fault: fault{apply: die, goesOn: never}, at: c.diesAt}
-		s.under(dying, func() { c.work.do(s) })
+		injected := &injection{fault: c.fault, at: c.at}
+		s.under(injected, func() { c.work.do(s) })
 		s.restart()
-		made.ofWork = dying.calls
+		made.ofWork = injected.calls
+		injected.arrive(0)
 
 		batch := stream.Next()
 		disturbed := &injection{at: c.disturbedAt}
 		if c.disturbedAt >= 0 {
-			what := c.disturbance.apply(disturbed, s, batch)
-			disturbed.fault = fault{goesOn: never, apply: func(_ *injection, call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-				return what(call, next)
-			}}
+			disturbed.fault = c.disturbance.fault(disturbed, s, batch)
 		}
 		rest := batch
 		s.under(disturbed, func() { rest = s.relayOnce(batch) })
@@ -180,8 +191,16 @@ func (c deathCase) run(t *testing.T, backend func() servicetest.Backend) (made c
 		if made.ofRelay = disturbed.calls; disturbed.dead {
 			rest = batch
 		}
+		injected.arrive(1)
+		disturbed.arrive(0)
 		if err := s.finish(stream, rest); err != nil {
 			t.Errorf("soon after: %v", err)
+		}
+		disturbed.arrive(1)
+		for _, i := range []*injection{injected, disturbed} {
+			if i.at >= 0 && !i.fired || i.unbounded > 0 {
+				t.Errorf("call %d met the fault: %t; calls without a deadline: %d", i.at, i.fired, i.unbounded)
+			}
 		}
 		s.pass(25 * time.Hour)
 		s.sweep()

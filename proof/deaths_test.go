@@ -8,3 +8,5 @@ import (
 )
 
 func TestDeaths(t *testing.T) { proof.Deaths(t, servicetest.InMemory) }
+
+func TestFaultMatrixOfSweepAndRelay(t *testing.T) { proof.ClockMatrix(t, servicetest.InMemory) }

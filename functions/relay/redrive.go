@@ -72,7 +72,7 @@ func (r *Relay) again(ctx context.Context, found []store.Noticed, done *Redriven
 	r.relay(ctx, all, func(string) bool { return false })
 	for i := range all {
 		switch {
-		case all[i].err != nil, all[i].lost != nil:
+		case all[i].err != nil, all[i].beyondRepair != nil:
 			done.Failed++
 		case all[i].undecodable != nil:
 			done.Unreadable++

@@ -5,6 +5,8 @@ package relay
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -40,7 +42,9 @@ type Relay struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 
-	told told
+	// told are the ids of what was announced, and done those of records of which
+	// nothing is left to do.
+	told, done recent
 }
 
 // notice is one record on its way.
@@ -50,8 +54,9 @@ type notice struct {
 	record   events.DynamoDBEventRecord
 	// undecodable is why the record is none of ours.
 	undecodable error
-	// lost is why the secret cannot be repaired, however often the record comes.
-	lost error
+	// beyondRepair is why the secret cannot be repaired, however often the record
+	// comes.
+	beyondRepair error
 	// err is why it has to be delivered again.
 	err error
 }
@@ -86,7 +91,8 @@ func (r *Relay) Handle(ctx context.Context, input Input) (answer any, err error)
 
 // batch handles records: every one is tried, whatever becomes of the others. It
 // reports the first, in the stream's order, that has to be delivered again; Lambda
-// goes on from there, so those behind it come again too.
+// goes on from there, so those behind it come again too, and are neither set aside
+// nor logged once more.
 func (r *Relay) batch(ctx context.Context, batch events.DynamoDBEvent) events.DynamoDBEventResponse {
 	all := make([]notice, len(batch.Records))
 	for i, record := range batch.Records {
@@ -95,15 +101,21 @@ func (r *Relay) batch(ctx context.Context, batch events.DynamoDBEvent) events.Dy
 	}
 	r.relay(ctx, all, r.told.has)
 	response := events.DynamoDBEventResponse{BatchItemFailures: []events.DynamoDBBatchItemFailure{}}
-	for i := range all {
-		for _, why := range []error{all[i].undecodable, all[i].lost} {
-			if why != nil && all[i].err == nil {
-				all[i].err = r.setAside(ctx, all[i].record, why)
+	for _, n := range all {
+		id := n.record.EventID + " " + n.sequence
+		isDone := r.done.has(id)
+		for _, why := range []error{n.undecodable, n.beyondRepair} {
+			if why != nil && n.err == nil && !isDone {
+				n.err = r.setAside(ctx, n.record, why)
 			}
 		}
-		r.logNotice(ctx, all[i])
-		if all[i].err != nil && len(response.BatchItemFailures) == 0 {
-			response.BatchItemFailures = append(response.BatchItemFailures, events.DynamoDBBatchItemFailure{ItemIdentifier: all[i].sequence})
+		if !isDone || n.err != nil {
+			r.logNotice(ctx, n)
+		}
+		if n.err == nil {
+			r.done.add(id)
+		} else if len(response.BatchItemFailures) == 0 {
+			response.BatchItemFailures = append(response.BatchItemFailures, events.DynamoDBBatchItemFailure{ItemIdentifier: n.sequence})
 		}
 	}
 	return response
@@ -157,11 +169,20 @@ func (r *Relay) repair(ctx context.Context, locator apikey.Locator, all []notice
 			err = httpapi.Panicked(ctx, r.Log)
 		}
 	}()
-	read := func(ctx context.Context) (apikey.Ring, error) { return r.Rings.Ring(ctx, locator) }
+	read := func(ctx context.Context) (apikey.Ring, error) {
+		ring, err := r.Rings.Ring(ctx, locator)
+		if err != nil && apikey.CodeOf(err) != apikey.CodeUnavailable {
+			err = &damagedError{fmt.Errorf("the ring cannot be read: %w", err)}
+		}
+		return ring, err
+	}
 	for _, i := range records {
 		event := all[i].event
 		if event.SecretARN == "" || event.Type != apikey.EventAllDeleted && event.Type != apikey.EventOwnerSuspended {
 			continue
+		}
+		if !vault.IsOwners(event.SecretARN, locator) {
+			return &damagedError{errors.New("its event names another owner's secret")}
 		}
 		ring, err := read(ctx)
 		if err != nil {
@@ -180,12 +201,20 @@ func (r *Relay) repair(ctx context.Context, locator apikey.Locator, all []notice
 // unrepaired has the record come again, unless that would be for nothing: it would
 // hold up all behind it.
 func (r *Relay) unrepaired(n *notice, err error) {
-	if vault.IsLost(err) && r.Now().Sub(n.event.OccurredAt) > lostAfter {
-		n.lost = err
+	_, damaged := errors.AsType[*damagedError](err)
+	if damaged || vault.IsLost(err) && r.Now().Sub(n.event.OccurredAt) > lostAfter {
+		n.beyondRepair = err
 		return
 	}
 	n.err = err
 }
+
+// damagedError is that what is in the table cannot be gone by.
+type damagedError struct{ cause error }
+
+func (e *damagedError) Error() string { return "the table is damaged: " + e.cause.Error() }
+
+func (e *damagedError) Unwrap() error { return e.cause }
 
 // publishAll announces every record that could be read, also of a secret that
 // could not be repaired.
@@ -238,8 +267,8 @@ func (r *Relay) logNotice(ctx context.Context, n notice) {
 		r.Log.LogAttrs(ctx, slog.LevelError, "not relayed; it comes again", append(attributes, slog.String("error", n.err.Error()))...)
 	case n.undecodable != nil:
 		r.Log.LogAttrs(ctx, slog.LevelError, "set aside: it cannot be read", append(attributes, slog.String("error", n.undecodable.Error()))...)
-	case n.lost != nil:
-		r.Log.LogAttrs(ctx, slog.LevelError, "set aside: the secret is lost", append(attributes, slog.String("error", n.lost.Error()))...)
+	case n.beyondRepair != nil:
+		r.Log.LogAttrs(ctx, slog.LevelError, "set aside: its secret is beyond repair", append(attributes, slog.String("error", n.beyondRepair.Error()))...)
 	default:
 		r.Log.LogAttrs(ctx, slog.LevelInfo, "relayed", attributes...)
 	}

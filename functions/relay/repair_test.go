@@ -245,7 +245,7 @@ func TestLostSecretIsSetAsideOnceItCannotJustBeLate(t *testing.T) {
 	if err := w.Keys.Vault.Delete(t.Context(), w.Ring(ill).SecretARN); err != nil {
 		t.Fatal(err)
 	}
-	at := slices.IndexFunc(batch, func(r record) bool { return iamIDOf(r) == ill.IAMID })
+	at := recordAt(batch, ill)
 	if failed := w.deliver(batch); failed != batch[at].Change.SequenceNumber || len(w.queue.Messages()) != 0 {
 		t.Errorf("at once: reported %q, in the queue %v", failed, w.queue.Messages())
 	}
@@ -257,7 +257,7 @@ func TestLostSecretIsSetAsideOnceItCannotJustBeLate(t *testing.T) {
 	if len(kept) != 1 || !strings.Contains(kept[0].Body, batch[at].Change.SequenceNumber) || !strings.Contains(kept[0].Reason, "is gone") {
 		t.Errorf("in the queue: %v", kept)
 	}
-	if !strings.Contains(w.Logged(), "set aside: the secret is lost") {
+	if !strings.Contains(w.Logged(), "set aside: its secret is beyond repair") {
 		t.Error("the log does not tell")
 	}
 	if arrived := w.arrived(); len(arrived) != 3 {

@@ -68,7 +68,9 @@ func UserOf(ring apikey.Ring, lastUsedAt map[apikey.KeyID]time.Time, deployment 
 // place of {iamId}. Errors: user_not_found when that is nobody's id.
 func (r *Request) UserInPath() (apikey.Owner, error) {
 	// An IAM id may hold what a path holds percent-encoded only, and not every
-	// gateway undoes that. What is decoded already comes through unchanged.
+	// gateway undoes that. What is decoded already comes through unchanged, but for
+	// an id that has a percent sign and two hexadecimal digits itself: of these,
+	// behind a gateway that decodes, the client has to encode the percent sign twice.
 	id := r.PathParameter("iamId")
 	if decoded, err := url.PathUnescape(id); err == nil {
 		id = decoded

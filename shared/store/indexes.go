@@ -57,7 +57,8 @@ type FoundRing struct {
 	// IAMID is the user's, as the index of accounts has it.
 	IAMID string
 	Ring  apikey.Ring
-	// LastUsedAt is when each of its keys was last used.
+	// LastUsedAt is when each of its keys was last used; of a due ring it is not
+	// read.
 	LastUsedAt map[apikey.KeyID]time.Time
 	Err        error
 }
@@ -78,7 +79,7 @@ func (s *Store) DueRings(ctx context.Context, class DueClass, until time.Time, t
 		if err != nil {
 			return unavailable(err)
 		}
-		rings, err := s.foundRings(ctx, page.Items)
+		rings, err := s.foundRings(ctx, page.Items, false)
 		if err != nil {
 			return err
 		}
@@ -116,13 +117,13 @@ func (s *Store) AccountRings(ctx context.Context, accountID, after string, limit
 	if more = len(found) > limit; more {
 		found = found[:limit]
 	}
-	rings, err = s.foundRings(ctx, found)
+	rings, err = s.foundRings(ctx, found, true)
 	return rings, more, err
 }
 
-// foundRings reads the rings that an index has found, and the uses of their keys.
-// What is in the index and cannot be a ring has an error like a damaged one.
-func (s *Store) foundRings(ctx context.Context, items []item) ([]FoundRing, error) {
+// foundRings reads the rings that an index has found, with the uses of their keys
+// if that is wanted. What is in the index and cannot be a ring has an error like a damaged one.
+func (s *Store) foundRings(ctx context.Context, items []item, withUses bool) ([]FoundRing, error) {
 	found := make([]FoundRing, 0, len(items))
 	known := map[apikey.Locator]bool{}
 	var keys []item
@@ -134,7 +135,10 @@ func (s *Store) foundRings(ctx context.Context, items []item) ([]FoundRing, erro
 				continue
 			}
 			known[ring.Locator] = true
-			keys = append(keys, ringKey(ring.Locator), useKey(ring.Locator))
+			keys = append(keys, ringKey(ring.Locator))
+			if withUses {
+				keys = append(keys, useKey(ring.Locator))
+			}
 		}
 		found = append(found, ring)
 	}

@@ -54,8 +54,8 @@ func (s *scene) account(after string, limit int) ([]store.FoundRing, bool) {
 	return found, more
 }
 
-// A sweep sees one page at a time, whatever there is: a query and its rings with
-// their uses, a hundred items a call.
+// A sweep sees one page at a time, whatever there is: a query and its rings, a
+// hundred a call, without their uses, which it has no need of.
 func TestDueRingsAreReadAHundredAtATime(t *testing.T) {
 	s := newScene(t)
 	s.rings(250)
@@ -64,9 +64,7 @@ func TestDueRingsAreReadAHundredAtATime(t *testing.T) {
 	if len(found) != 250 || !slices.Equal(pages, []int{100, 100, 50}) {
 		t.Errorf("%d in pages of %v", len(found), pages)
 	}
-	want := []string{
-		"Query", "BatchGetItem", "BatchGetItem", "Query", "BatchGetItem", "BatchGetItem", "Query", "BatchGetItem",
-	}
+	want := []string{"Query", "BatchGetItem", "Query", "BatchGetItem", "Query", "BatchGetItem"}
 	if diff := cmp.Diff(want, s.engine.Transport.TakeCalls()); diff != "" {
 		t.Error(diff)
 	}
@@ -209,7 +207,14 @@ func TestADamagedRingDoesNotHideTheOthers(t *testing.T) {
 			bad.spoil(c.sk, c.spoil)
 			due, _ := s.due()
 			account, _ := s.account("", 10)
-			bad.wantOneDamaged("due", c.naming, due)
+			if c.sk == "USE" {
+				// The clock does not go by uses, and so nothing about them stops it.
+				if i := slices.IndexFunc(due, func(f store.FoundRing) bool { return f.Err != nil }); i != -1 {
+					t.Errorf("due: %v", due[i].Err)
+				}
+			} else {
+				bad.wantOneDamaged("due", c.naming, due)
+			}
 			bad.wantOneDamaged("the account's", c.naming, account)
 			for _, f := range account {
 				if f.Locator == bad.owner.Locator() && f.IAMID != bad.owner.IAMID {

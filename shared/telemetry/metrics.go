@@ -28,10 +28,10 @@ var metrics = map[string]counted{
 	"lost a race": {occurrences: "LostRaces"},
 	"sent again":  {occurrences: "SentAgain"},
 
-	"relayed":                       {occurrences: "Notices", by: "type", values: []string{"lagMilliseconds"}, unit: "Milliseconds"},
-	"not relayed; it comes again":   {occurrences: "NotRelayed"},
-	"set aside: it cannot be read":  {occurrences: "SetAside"},
-	"set aside: the secret is lost": {occurrences: "SetAside"},
+	"relayed":                                {occurrences: "Notices", by: "type", values: []string{"lagMilliseconds"}, unit: "Milliseconds"},
+	"not relayed; it comes again":            {occurrences: "NotRelayed"},
+	"set aside: it cannot be read":           {occurrences: "SetAside"},
+	"set aside: its secret is beyond repair": {occurrences: "SetAside"},
 
 	"swept": {values: []string{"rotated", "announced", "deleted", "removed", "failed", "leftOver"}, unit: "Count"},
 }

@@ -27,8 +27,8 @@ const (
 // AWSCURRENT never returns to a version that lost it.
 //
 // readRing must read strongly consistently. A ring that names no secret needs
-// no repair. Errors: what readRing or Secrets Manager answered, or that others
-// kept changing the secret; trying again later is always right.
+// no repair. Errors: what readRing or Secrets Manager answered, or that the secret
+// stays as it is; see [IsLost].
 func (v *Vault) Repair(ctx context.Context, readRing func(context.Context) (apikey.Ring, error)) error {
 	for range maxRepairRounds {
 		done, err := v.repairRound(ctx, readRing)
@@ -36,7 +36,7 @@ func (v *Vault) Repair(ctx context.Context, readRing func(context.Context) (apik
 			return err
 		}
 	}
-	return fmt.Errorf("the secret was still changing after %d rounds of repair", maxRepairRounds)
+	return &lostError{what: fmt.Sprintf("the secret was not as its ring says after %d rounds of repair", maxRepairRounds)}
 }
 
 // repairRound reads ring, stages and ring again, and does what there is to do.
@@ -60,7 +60,7 @@ func (v *Vault) repairRound(ctx context.Context, readRing func(context.Context) 
 	case ring.SecretARN != before.SecretARN:
 		return false, nil
 	case stagesErr != nil:
-		return false, &lostError{ring.Owner.Locator(), stagesErr}
+		return false, &lostError{"the secret that the ring of " + ring.Owner.Locator().String() + " names is gone", stagesErr}
 	}
 	moved, err := v.repairCurrent(ctx, ring, labels)
 	if moved || err != nil {
@@ -70,23 +70,28 @@ func (v *Vault) repairRound(ctx context.Context, readRing func(context.Context) 
 }
 
 // IsLost tells whether a repair found that the secret does not exist that the ring
-// names. Shortly after it was made it may just not be found yet.
+// names, or that no repair brings it to the ring: somebody took the Active key's
+// version away. Shortly after a change either may just be late, or others may be
+// changing the secret.
 func IsLost(err error) bool {
 	_, lost := errors.AsType[*lostError](err)
 	return lost
 }
 
 type lostError struct {
-	owner apikey.Locator
+	what  string
 	cause error
 }
 
-// Error tells whose secret it is.
+// Error tells what is lost.
 func (e *lostError) Error() string {
-	return fmt.Sprintf("the secret that the ring of %s names is gone: %v", e.owner, e.cause)
+	if e.cause == nil {
+		return e.what
+	}
+	return e.what + ": " + e.cause.Error()
 }
 
-// Unwrap is what Secrets Manager said.
+// Unwrap is what Secrets Manager said, if it did.
 func (e *lostError) Unwrap() error { return e.cause }
 
 // labels reads which staging labels each version of the secret has.

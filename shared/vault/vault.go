@@ -116,6 +116,12 @@ func (v *Vault) Unstage(ctx context.Context, m apikey.Material) error {
 	return err
 }
 
+// IsOwners tells whether a secret is, or was, one of the owner's: its name, which
+// is in its ARN, holds the locator.
+func IsOwners(arn string, owner apikey.Locator) bool {
+	return strings.Contains(arn, "/"+owner.String()+"/")
+}
+
 // Delete deletes a secret, without recovery. One that is gone already is fine.
 // Errors: unavailable.
 func (v *Vault) Delete(ctx context.Context, arn string) error {
