@@ -10,25 +10,23 @@ require (
 	// The last versions that build no schemas whenever a function starts:
 	// docs/adr/0012-cold-warm-thawed.md. make lint notices a newer one.
 	github.com/aws/aws-sdk-go-v2/service/dynamodb v1.68.0
+	github.com/aws/aws-sdk-go-v2/service/eventbridge v1.48.7
 	github.com/aws/aws-sdk-go-v2/service/secretsmanager v1.49.0
+	github.com/aws/aws-sdk-go-v2/service/sqs v1.48.0
 	github.com/aws/smithy-go v1.28.8
 	github.com/go-jose/go-jose/v4 v4.1.8
 	github.com/go-json-experiment/json v1.27.2
 	github.com/google/go-cmp v0.7.0
-	// Tests, and the generator of docs/api.md. This validator knows OpenAPI 3.1 with JSON Schema 2020-12 whole,
-	// and can refuse undeclared headers, parameters and bodies in both directions.
+	// Tests, and the generator of docs/api.md. The validator knows OpenAPI 3.1 with
+	// JSON Schema 2020-12 whole, and can refuse undeclared headers, parameters and
+	// bodies in both directions; what is beneath it holds notices to their schemas.
 	github.com/pb33f/go-yaml v0.1.1
+	github.com/pb33f/jsonschema/v6 v6.0.3
 	github.com/pb33f/libopenapi v0.41.8
 	github.com/pb33f/libopenapi-validator v0.16.2
-	// Tests only: what is beneath that one, for the schemas of notices.
-	github.com/pb33f/jsonschema/v6 v6.0.3
-	pgregory.net/rapid v1.3.0
-)
-
-require (
-	github.com/aws/aws-sdk-go-v2/service/eventbridge v1.48.7
-	github.com/aws/aws-sdk-go-v2/service/sqs v1.48.0
+	// The pace of writes to Secrets Manager.
 	golang.org/x/time v0.16.0
+	pgregory.net/rapid v1.3.0
 )
 
 require (
