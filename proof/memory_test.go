@@ -78,8 +78,8 @@ func zeroStale(t *testing.T, ofChanges, ofDecisions servicetest.Backend) int {
 	decisions := newGate()
 	changing, deciding := ofChanges.Start(), ofDecisions.Start()
 	held := func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-		decisions.await(120)
-		defer decisions.await(120)
+		decisions.await(150)
+		defer decisions.await(150)
 		return next()
 	}
 	changing.Table.SetFault(held)
