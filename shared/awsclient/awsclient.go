@@ -58,6 +58,9 @@ func ConfigOn(transport http.RoundTripper, getenv func(string) string, service s
 }
 
 func endpoint(getenv func(string) string, service string) *string {
+	if service == "secretsmanager" {
+		service = "secrets_manager" // as the SDKs name it, "Secrets Manager"
+	}
 	for _, name := range []string{"AWS_ENDPOINT_URL_" + strings.ToUpper(service), "AWS_ENDPOINT_URL"} {
 		if url := getenv(name); url != "" {
 			return &url

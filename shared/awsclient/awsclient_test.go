@@ -16,15 +16,19 @@ import (
 
 func TestEndpointOfAServiceComesBeforeTheEndpointOfAll(t *testing.T) {
 	for name, test := range map[string]struct {
+		service     string
 		environment map[string]string
 		want        string
 	}{
-		"AWS's own":      {nil, ""},
-		"empty is none":  {map[string]string{"AWS_ENDPOINT_URL": ""}, ""},
-		"of all":         {map[string]string{"AWS_ENDPOINT_URL": "http://a"}, "http://a"},
-		"of the service": {map[string]string{"AWS_ENDPOINT_URL": "http://a", "AWS_ENDPOINT_URL_DYNAMODB": "http://d"}, "http://d"},
+		"AWS's own":      {"dynamodb", nil, ""},
+		"empty is none":  {"dynamodb", map[string]string{"AWS_ENDPOINT_URL": ""}, ""},
+		"of all":         {"dynamodb", map[string]string{"AWS_ENDPOINT_URL": "http://a"}, "http://a"},
+		"of the service": {"dynamodb", map[string]string{"AWS_ENDPOINT_URL": "http://a", "AWS_ENDPOINT_URL_DYNAMODB": "http://d"}, "http://d"},
+		"of one whose name has two words": {
+			"secretsmanager", map[string]string{"AWS_ENDPOINT_URL": "http://a", "AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://s"}, "http://s",
+		},
 	} {
-		got := awsclient.Config(func(name string) string { return test.environment[name] }, "dynamodb").BaseEndpoint
+		got := awsclient.Config(func(name string) string { return test.environment[name] }, test.service).BaseEndpoint
 		if (got == nil) != (test.want == "") || got != nil && *got != test.want {
 			t.Errorf("%s: %v, want %q", name, got, test.want)
 		}
