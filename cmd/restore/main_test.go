@@ -55,7 +55,7 @@ func restoredTable(t *testing.T) (keys *lifecycle.Service, owner apikey.Owner, g
 	}
 	restore()
 	addresses := map[string]string{}
-	for service, engine := range map[string]http.RoundTripper{"DYNAMODB": table, "SECRETSMANAGER": secrets} {
+	for service, engine := range map[string]http.RoundTripper{"DYNAMODB": table, "SECRETS_MANAGER": secrets} {
 		server := httptest.NewServer(served{engine})
 		t.Cleanup(server.Close)
 		addresses["AWS_ENDPOINT_URL_"+service] = server.URL
