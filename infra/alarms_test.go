@@ -7,6 +7,7 @@ import (
 	gotoken "go/token"
 	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -340,7 +341,7 @@ func indexNames(t *testing.T) map[string]bool {
 // the dimensions by which it is there.
 func ownMetrics(t *testing.T) map[string][]string {
 	t.Helper()
-	file, err := parser.ParseFile(gotoken.NewFileSet(), "../shared/telemetry/metrics.go", nil, 0)
+	file, err := parser.ParseFile(gotoken.NewFileSet(), filepath.Join("..", "shared", "telemetry", "metrics.go"), nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package dynamodblocal
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/userapikey/service/functions/servicetest"
 	"github.com/userapikey/service/proof"
+	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/awstest"
 	"github.com/userapikey/service/shared/store/storetest"
 )
@@ -26,6 +28,24 @@ func TestLinearizableAmongConflictsOnDynamoDBLocal(t *testing.T) {
 	t.Logf("proof: linearizability: %d transactions met a conflict", table.refused.Load())
 	if table.refused.Load() < 100 {
 		t.Error("there were hardly any conflicts")
+	}
+}
+
+// A conflict is nobody's failure: the change is made at the next attempt.
+func TestEveryChangeIsMadeAmongConflictsOnDynamoDBLocal(t *testing.T) {
+	b, table := onNewTable(t)(), &conflicting{next: engine}
+	b.Table = table
+	process, user := b.Start(), servicetest.Token(storetest.NewOwner(t), apikey.RoleAdministrator)
+	for n := range 30 {
+		answer := process.Send(t.Context(), servicetest.Request{
+			Method: http.MethodPut, Path: fmt.Sprintf("/v1/schedules/schedule-%d", n), Token: user, Body: `{"binding":"follow_active"}`,
+		})
+		if answer.Status != http.StatusCreated {
+			t.Errorf("change %d: %d %s", n, answer.Status, answer.Text)
+		}
+	}
+	if table.refused.Load() < 20 {
+		t.Errorf("only %d transactions met a conflict", table.refused.Load())
 	}
 }
 
