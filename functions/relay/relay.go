@@ -28,19 +28,16 @@ const (
 	lostAfter = 5 * time.Minute
 )
 
-// DeadLetters keeps records that cannot be read, for people to look at.
-type DeadLetters interface {
-	Keep(ctx context.Context, record []byte, why error) error
-}
-
 // Relay handles the records of the table's stream.
 type Relay struct {
 	Rings     *store.Store
 	Vault     *vault.Vault
 	Publisher *notices.Publisher
-	Poison    DeadLetters
-	Now       func() time.Time
-	Log       *slog.Logger
+	// Poison is for records that cannot be read or never be done, for people to
+	// look at.
+	Poison *notices.DeadLetters
+	Now    func() time.Time
+	Log    *slog.Logger
 
 	// told are the ids of what was announced, and done those of records of which
 	// nothing is left to do.
