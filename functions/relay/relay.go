@@ -8,7 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -16,6 +17,7 @@ import (
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/httpapi"
 	"github.com/userapikey/service/shared/notices"
+	"github.com/userapikey/service/shared/parallel"
 	"github.com/userapikey/service/shared/store"
 	"github.com/userapikey/service/shared/vault"
 )
@@ -142,20 +144,13 @@ func (r *Relay) repairAll(ctx context.Context, all []notice) {
 			owners[locator] = append(owners[locator], i)
 		}
 	}
-	var group sync.WaitGroup
-	places := make(chan struct{}, repairsAtOnce)
-	for locator, records := range owners {
-		places <- struct{}{}
-		group.Go(func() {
-			defer func() { <-places }()
-			if err := r.repair(ctx, locator, all, records); err != nil {
-				for _, i := range records {
-					r.unrepaired(&all[i], err)
-				}
+	parallel.Each(repairsAtOnce, slices.Collect(maps.Keys(owners)), func(locator apikey.Locator) {
+		if err := r.repair(ctx, locator, all, owners[locator]); err != nil {
+			for _, i := range owners[locator] {
+				r.unrepaired(&all[i], err)
 			}
-		})
-	}
-	group.Wait()
+		}
+	})
 }
 
 // repair finishes what changes of an owner's keys left to do: secrets of keys

@@ -2,7 +2,6 @@ package sweep
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/userapikey/service/shared/apikey"
@@ -46,24 +45,19 @@ func (r *run) secretsPage(ctx context.Context, page []vault.Secret) error {
 		needs[i].Ring = secret.Locator
 	}
 	facts, errs := r.Keys.Rings.Facts(ctx, needs)
-	var group sync.WaitGroup
-	places := make(chan struct{}, ringsAtOnce)
-	defer group.Wait()
+	type found struct {
+		ring   apikey.Ring
+		secret vault.Secret
+	}
+	var known []found
 	for i, secret := range page {
 		if errs[i] != nil {
 			r.fail(ctx, secret.Locator, errs[i])
 			continue
 		}
-		places <- struct{}{}
-		if r.outOfTime(ctx) {
-			return errOutOfTime
-		}
-		group.Go(func() {
-			defer func() { <-places }()
-			r.secret(ctx, facts[i].Ring, secret)
-		})
+		known = append(known, found{facts[i].Ring, secret})
 	}
-	return nil
+	return each(ctx, r, known, func(f found) { r.secret(ctx, f.ring, f.secret) })
 }
 
 // secret looks after one secret. The ring was read after the secret was listed,

@@ -7,13 +7,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/httpapi"
 	"github.com/userapikey/service/shared/lifecycle"
+	"github.com/userapikey/service/shared/parallel"
 	"github.com/userapikey/service/shared/store"
 	"github.com/userapikey/service/shared/telemetry"
 )
@@ -107,18 +107,22 @@ func (r *run) page(ctx context.Context, found []store.FoundRing) error {
 	if err := r.announce(ctx, found); err != nil {
 		return err
 	}
-	var group sync.WaitGroup
-	places := make(chan struct{}, ringsAtOnce)
-	defer group.Wait()
-	for _, f := range found {
-		places <- struct{}{}
+	return each(ctx, r, found, func(f store.FoundRing) { r.ring(ctx, f) })
+}
+
+// each does the work for all, several at a time, and begins nothing when time is
+// short.
+func each[T any](ctx context.Context, r *run, all []T, work func(T)) error {
+	var late atomic.Bool
+	parallel.Each(ringsAtOnce, all, func(one T) {
 		if r.outOfTime(ctx) {
-			return errOutOfTime
+			late.Store(true)
+			return
 		}
-		group.Go(func() {
-			defer func() { <-places }()
-			r.ring(ctx, f)
-		})
+		work(one)
+	})
+	if late.Load() {
+		return errOutOfTime
 	}
 	return nil
 }

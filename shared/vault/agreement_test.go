@@ -10,7 +10,7 @@ import (
 func TestCheckOfARepairFindsEveryDisagreement(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(*scene)
-		want   string
+		want  string
 	}{
 		"none":                   {func(*scene) {}, ""},
 		"no Active key":          {func(s *scene) { s.ring.Active = nil }, ""},
