@@ -67,8 +67,7 @@ func (r *run) secret(ctx context.Context, ring apikey.Ring, secret vault.Secret)
 	var err error
 	switch {
 	case ring.SecretARN == secret.ARN:
-		read := func(ctx context.Context) (apikey.Ring, error) { return r.Keys.Rings.Ring(ctx, secret.Locator) }
-		err = r.Keys.Vault.Repair(ctx, read)
+		err = r.Keys.Vault.Repair(ctx, r.Keys.Rings.Reader(ring.Owner))
 	case r.Now().Sub(secret.KeyID.Time()) > orphanAge:
 		if err = r.Keys.Vault.Delete(ctx, secret.ARN); err == nil {
 			r.removed.Add(1)

@@ -148,8 +148,7 @@ func (r *run) ring(ctx context.Context, f store.FoundRing) {
 		r.fail(ctx, f.Locator, f.Err)
 		return
 	}
-	policy, _ := f.Ring.PolicyUnder(r.Deployment)
-	due := f.Ring.DueUnder(policy, r.Now())
+	due := f.Ring.DueUnder(r.Deployment, r.Now())
 	// Deletions come first: they make room for the key that a rotation phases out.
 	for _, id := range due.Deletions {
 		r.delete(ctx, f.Ring, id)
@@ -202,8 +201,7 @@ func (r *run) delete(ctx context.Context, ring apikey.Ring, id apikey.KeyID) {
 func (r *run) announce(ctx context.Context, found []store.FoundRing) error {
 	var coming []apikey.Ring
 	for _, f := range found {
-		policy, _ := f.Ring.PolicyUnder(r.Deployment)
-		if f.Err == nil && f.Ring.DueUnder(policy, r.Now()).Notice {
+		if f.Err == nil && f.Ring.DueUnder(r.Deployment, r.Now()).Notice {
 			coming = append(coming, f.Ring)
 		}
 	}
@@ -215,8 +213,8 @@ func (r *run) announce(ctx context.Context, found []store.FoundRing) error {
 		if r.outOfTime(ctx) {
 			return errOutOfTime
 		}
-		policy, _ := ring.PolicyUnder(r.Deployment)
-		announced, err := r.Keys.Rings.Announce(ctx, ring.RotationDue(r.command(), policy.RotationDueAt(*ring.Active)))
+		due := ring.DueUnder(r.Deployment, r.Now())
+		announced, err := r.Keys.Rings.Announce(ctx, ring.RotationDue(r.command(), due.RotationAt))
 		switch {
 		case err != nil:
 			r.fail(ctx, ring.Owner.Locator(), err)

@@ -91,8 +91,10 @@ type Due struct {
 	Deletions []KeyID
 }
 
-// DueUnder is what the policy has the clock do now.
-func (r Ring) DueUnder(p RotationPolicy, now time.Time) (due Due) {
+// DueUnder is what the policy has the clock do now: the owner's own, or else the
+// deployment's.
+func (r Ring) DueUnder(deployment RotationPolicy, now time.Time) (due Due) {
+	p, _ := r.PolicyUnder(deployment)
 	if r.Active != nil {
 		due.RotationAt = p.RotationDueAt(*r.Active)
 		due.Rotation = isPast(due.RotationAt, now)
