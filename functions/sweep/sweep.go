@@ -181,7 +181,7 @@ func (r *run) announceFailure(ctx context.Context, found apikey.Ring, err error)
 	case ring.Active == nil || ring.Active.ID != found.Active.ID:
 		return
 	}
-	if _, err := r.Keys.Rings.Announce(ctx, ring.RotationFailed(r.command(), apikey.CodeOf(err))); err != nil {
+	if _, err := r.Keys.Rings.Announce(ctx, ring.RotationFailed(r.request(ring).Command(r.Now()), apikey.CodeOf(err))); err != nil {
 		r.fail(ctx, ring.Owner.Locator(), err)
 	}
 }
@@ -214,7 +214,7 @@ func (r *run) announce(ctx context.Context, found []store.FoundRing) error {
 			return errOutOfTime
 		}
 		due := ring.DueUnder(r.Deployment, r.Now())
-		announced, err := r.Keys.Rings.Announce(ctx, ring.RotationDue(r.command(), due.RotationAt))
+		announced, err := r.Keys.Rings.Announce(ctx, ring.RotationDue(r.request(ring).Command(r.Now()), due.RotationAt))
 		switch {
 		case err != nil:
 			r.fail(ctx, ring.Owner.Locator(), err)
@@ -230,10 +230,6 @@ var actor = apikey.Actor{Kind: apikey.ActorSchedule, ID: "sweep"}
 
 func (r *run) request(ring apikey.Ring) apikey.ChangeRequest {
 	return apikey.ChangeRequest{Owner: ring.Owner, Actor: actor, CorrelationID: r.correlationID}
-}
-
-func (r *run) command() apikey.Command {
-	return apikey.Command{Actor: actor, Now: r.Now(), CorrelationID: r.correlationID}
 }
 
 func (r *run) fail(ctx context.Context, owner apikey.Locator, err error) {

@@ -27,3 +27,8 @@ type Command struct {
 	Now           time.Time
 	CorrelationID string
 }
+
+// Command is what the ring's operation is told, now.
+func (r ChangeRequest) Command(now time.Time) Command {
+	return Command{Actor: r.Actor, Now: now, CorrelationID: r.CorrelationID}
+}

@@ -71,7 +71,7 @@ func (s *Service) delete(ctx context.Context, r apikey.ChangeRequest, how deleti
 			if err := ring.CheckRevision(r.ExpectedRevisions); err != nil {
 				return ring, nil, err
 			}
-			next, event, err := how.change(ring, s.command(r))
+			next, event, err := how.change(ring, r.Command(s.Now()))
 			if err != nil || event == nil {
 				return ring, nil, err
 			}

@@ -41,7 +41,7 @@ func (s *Service) Reinstate(ctx context.Context, r apikey.ChangeRequest) (apikey
 			if err := ring.CheckRevision(r.ExpectedRevisions); err != nil {
 				return ring, nil, err
 			}
-			next, event := ring.Reinstate(s.command(r))
+			next, event := ring.Reinstate(r.Command(s.Now()))
 			return next, event, nil
 		})
 	return result.Ring, err
