@@ -54,7 +54,7 @@ func (s *Service) deleteSecret(ctx context.Context, arn string) {
 	}
 }
 
-// deletion is what tells the two apart.
+// deletion is what tells one way of deleting keys from another.
 type deletion struct {
 	// once makes it one deletion however often it is delivered. That of one key
 	// needs none: no key comes back.
