@@ -103,10 +103,9 @@ func (r *Relay) batch(ctx context.Context, batch events.DynamoDBEvent) events.Dy
 	for _, n := range all {
 		id := n.record.EventID + " " + n.sequence
 		isDone := r.done.has(id)
-		for _, why := range []error{n.undecodable, n.beyondRepair} {
-			if why != nil && n.err == nil && !isDone {
-				n.err = r.setAside(ctx, n.record, why)
-			}
+		// What cannot be read is not repaired, so there is one reason at the most.
+		if why := errors.Join(n.undecodable, n.beyondRepair); why != nil && n.err == nil && !isDone {
+			n.err = r.setAside(ctx, n.record, why)
 		}
 		if !isDone || n.err != nil {
 			r.logNotice(ctx, n)
