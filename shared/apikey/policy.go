@@ -44,24 +44,24 @@ func (p RotationPolicy) Validate() error {
 	return nil
 }
 
-// RotationDueAt is the instant at which an Active key is to be rotated; the zero
+// rotationDueAt is the instant at which an Active key is to be rotated; the zero
 // time is never.
-func (p RotationPolicy) RotationDueAt(active Key) time.Time {
+func (p RotationPolicy) rotationDueAt(active Key) time.Time {
 	return after(active.CreatedAt, p.MaxAgeDays)
 }
 
-// NoticeDueAt is the instant from which the rotation is announced; the zero time
+// noticeDueAt is the instant from which the rotation is announced; the zero time
 // is never.
-func (p RotationPolicy) NoticeDueAt(active Key) time.Time {
+func (p RotationPolicy) noticeDueAt(active Key) time.Time {
 	if p.NoticeDays == 0 {
 		return time.Time{}
 	}
 	return after(active.CreatedAt, p.MaxAgeDays-p.NoticeDays)
 }
 
-// DeletionDueAt is the instant at which a Phased out key is to be deleted; the
+// deletionDueAt is the instant at which a Phased out key is to be deleted; the
 // zero time is never.
-func (p RotationPolicy) DeletionDueAt(phasedOut Key) time.Time {
+func (p RotationPolicy) deletionDueAt(phasedOut Key) time.Time {
 	return after(phasedOut.PhasedOutAt, p.DeletePhasedOutAfterDays)
 }
 
@@ -96,12 +96,12 @@ type Due struct {
 func (r Ring) DueUnder(deployment RotationPolicy, now time.Time) (due Due) {
 	p, _ := r.PolicyUnder(deployment)
 	if r.Active != nil {
-		due.RotationAt = p.RotationDueAt(*r.Active)
+		due.RotationAt = p.rotationDueAt(*r.Active)
 		due.Rotation = isPast(due.RotationAt, now)
-		due.Notice = !due.Rotation && isPast(p.NoticeDueAt(*r.Active), now)
+		due.Notice = !due.Rotation && isPast(p.noticeDueAt(*r.Active), now)
 	}
 	for _, key := range r.PhasedOut {
-		if isPast(p.DeletionDueAt(key), now) {
+		if isPast(p.deletionDueAt(key), now) {
 			due.Deletions = append(due.Deletions, key.ID)
 		}
 	}
@@ -117,11 +117,11 @@ func (r Ring) NextDueAt(p RotationPolicy) (next time.Time) {
 		}
 	}
 	if r.Active != nil {
-		sooner(p.RotationDueAt(*r.Active))
-		sooner(p.NoticeDueAt(*r.Active))
+		sooner(p.rotationDueAt(*r.Active))
+		sooner(p.noticeDueAt(*r.Active))
 	}
 	for _, key := range r.PhasedOut {
-		sooner(p.DeletionDueAt(key))
+		sooner(p.deletionDueAt(key))
 	}
 	return next
 }
