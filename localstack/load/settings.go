@@ -76,8 +76,8 @@ LOAD_OWNER the number of the owner (1, 2, …; 0 for the job runner). The owners
 must be different users, for tests only: their keys are deleted at the end. The
 job runner must be of their account, or a PlatformJobRunner. Tokens have to be
 good for the time of the load and a minute. Keep in mind that Secrets Manager
-takes 50 writes a second in a region, of which a create needs one and a rotation
-three, and that every request is billed.
+takes 50 writes a second in a region, of which a create or a deletion needs one
+and a rotation three, and that every request is billed.
 
 Flags:
 `
