@@ -24,7 +24,7 @@ func (h *harness) offBoard(by apikey.Owner, meet func()) (store.Result, error) {
 
 // Each of the two has been read as one who may when the first of them commits.
 func twoOffBoardEachOther(t *testing.T, h *harness) {
-	for range 10 {
+	for range 3 {
 		var both [2]*harness
 		for i := range both {
 			both[i] = &harness{t: t, owner: NewOwner(t), store: h.store}
