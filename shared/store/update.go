@@ -7,8 +7,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
 	"github.com/userapikey/service/shared/apikey"
 )
 
@@ -102,19 +100,13 @@ func (s *Store) update(
 		if err := s.backOff(ctx, attempt); err != nil {
 			return Result{}, unavailable(errors.Join(err, lastErr))
 		}
-		snap, err := s.load(ctx, locator, also.scheduleID, idempotency.Key)
+		snap, err := s.load(ctx, locator, also, idempotency.Key)
 		if isConflict(err) {
 			lastErr = err
 			continue
 		}
 		if err != nil {
 			return Result{}, err
-		}
-		var guard *types.ConditionCheck
-		if also.administrator != nil {
-			if guard, err = s.administration(ctx, *also.administrator, snap.ring, locator); err != nil {
-				return Result{}, err
-			}
 		}
 		if snap.replay != nil {
 			return replay(snap, idempotency)
@@ -133,7 +125,7 @@ func (s *Store) update(
 		if event == nil {
 			return Result{Ring: snap.ring}, nil
 		}
-		input, err := s.transaction(next, event, idempotency, guard)
+		input, err := s.transaction(next, event, idempotency, snap.guard)
 		if err != nil {
 			return Result{}, err
 		}
