@@ -52,7 +52,8 @@ type Decision struct {
 	Key    *Key      `json:"key,omitempty"`
 	Owner  *Owner    `json:"owner,omitempty"`
 	Run    *RunState `json:"run,omitempty"`
-	// Secret is where the key's credential is kept, when allowed.
+	// Secret is where the key's credential is kept, when allowed; nil in the renewal
+	// of a run whose key was phased out by a restore of the service's table.
 	Secret *SecretRef `json:"secret,omitempty"`
 }
 

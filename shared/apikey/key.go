@@ -49,6 +49,9 @@ type Key struct {
 	// VersionID is the version of the owner's secret that holds the credential,
 	// as Secrets Manager named it.
 	VersionID string
+	// Orphaned means that this secret is not the one that the ring names: a restore
+	// phased the key out, and the next key has another.
+	Orphaned bool
 	// PinnedCount is how many job schedules are pinned to the key.
 	PinnedCount int
 }

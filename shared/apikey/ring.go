@@ -228,6 +228,11 @@ func (r *Ring) mintActive(c Command, m Material) {
 		Digest:    m.Digest,
 		VersionID: m.VersionID,
 	}
+	if r.SecretARN != m.SecretARN {
+		for i := range r.PhasedOut {
+			r.PhasedOut[i].Orphaned = true
+		}
+	}
 	r.SecretARN = m.SecretARN
 	if c.Actor.Kind != ActorSchedule {
 		r.Allowance = r.Allowance.draw(c.Now)
@@ -246,7 +251,7 @@ func (r *Ring) remember(now time.Time, keys ...Key) {
 func (r Ring) event(c Command, kind EventType, keys ...Key) Event {
 	keys = slices.Clone(keys)
 	for i := range keys {
-		keys[i].Digest, keys[i].PinnedCount = Digest{}, 0
+		keys[i].Digest, keys[i].PinnedCount, keys[i].Orphaned = Digest{}, 0, false
 	}
 	return Event{
 		Type:          kind,

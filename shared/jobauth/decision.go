@@ -50,7 +50,8 @@ type Decision struct {
 	KeyName string
 	// Owner is the key's owner; nil when the key is not known.
 	Owner *apikey.Owner
-	// Secret is where the credential is kept; set when allowed.
+	// Secret is where the credential is kept; set when allowed, except for a run whose
+	// key a restore phased out: its secret is gone, or soon will be.
 	Secret *SecretRef
 	// Run is the running operation that was recorded or renewed.
 	Run *RunLease

@@ -55,8 +55,10 @@ func (r Run) Renew(ring apikey.Ring, now time.Time, lease time.Duration) (Decisi
 	}
 	decision := Decision{
 		Allowed: true, Reason: KeyPhasedOut, KeyID: key.ID, KeyName: key.Name, Owner: &ring.Owner,
-		Secret: &SecretRef{ARN: ring.SecretARN, VersionID: key.VersionID},
-		Run:    r.lease(),
+		Run: r.lease(),
+	}
+	if ring.SecretARN != "" && !key.Orphaned {
+		decision.Secret = &SecretRef{ARN: ring.SecretARN, VersionID: key.VersionID}
 	}
 	if key.Status == apikey.StatusActive {
 		decision.Reason = KeyActive

@@ -154,13 +154,30 @@ func TestARenewalNeverShortensALease(t *testing.T) {
 	}
 }
 
-// A ring whose Phased out keys have no Active one does not come about; it must
-// not end the function.
-func TestARenewalByARingWithoutActiveKeyIsADecision(t *testing.T) {
-	ring := ringOfThree(t)
-	ring.Active = nil
-	if decision, _ := runOf(2).Renew(ring, noon, time.Hour); !decision.Allowed || decision.Reason != jobauth.KeyPhasedOut {
-		t.Errorf("allowed %t: %s", decision.Allowed, decision.Reason)
+// What a restore phased out lets its runs go on, and its secret is named no more:
+// neither as a secret without a name, nor as a version of the next key's.
+func TestARunWhoseKeyARestorePhasedOutGoesOnWithoutItsSecret(t *testing.T) {
+	restored, _, err := ringOfThree(t).Restore(at(noon), apikey.RestoreStep{PhaseOut: true, Reason: apikey.ReasonNotCurrent})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := material(t, 4)
+	next.SecretARN = "arn:another"
+	created, _, err := restored.Create(at(noon.Add(time.Minute)), next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, ring := range map[string]apikey.Ring{"without a key": restored, "with the next key": created} {
+		for _, n := range []int{2, 3} {
+			decision, _ := runOf(n).Renew(ring, noon, time.Hour)
+			if !decision.Allowed || decision.Reason != jobauth.KeyPhasedOut || decision.Secret != nil {
+				t.Errorf("%s, key %d: %+v, secret %+v", name, n, decision, decision.Secret)
+			}
+		}
+	}
+	decision, _ := runOf(4).Renew(created, noon, time.Hour)
+	if decision.Secret == nil || decision.Secret.ARN != "arn:another" {
+		t.Errorf("the next key's secret is %+v", decision.Secret)
 	}
 }
 

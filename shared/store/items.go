@@ -156,6 +156,9 @@ func encodeKey(k apikey.Key) item {
 	if !k.PhasedOutAt.IsZero() {
 		attributes["phasedOutAt"] = instant(k.PhasedOutAt)
 	}
+	if k.Orphaned {
+		attributes["orphaned"] = flag(true)
+	}
 	if k.PinnedCount > 0 {
 		attributes["pinnedCount"] = number(int64(k.PinnedCount))
 	}
@@ -176,6 +179,7 @@ func decodeKey(r reader) apikey.Key {
 		VersionID:   r.text("versionId"),
 		PinnedCount: r.count("pinnedCount"),
 	}
+	key.Orphaned = r.has("orphaned") && r.flag("orphaned")
 	if r.has("phasedOutAt") {
 		key.PhasedOutAt = r.instant("phasedOutAt")
 	}

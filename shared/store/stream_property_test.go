@@ -55,7 +55,7 @@ func someEvent(owner apikey.Owner) *rapid.Generator[apikey.Event] {
 	key := rapid.Custom(func(r *rapid.T) apikey.Key {
 		return apikey.Key{
 			ID: id.Draw(r, "key"), Name: anyText.Draw(r, "name"), Status: apikey.Status(anyText.Draw(r, "status")), CreatedAt: maybe.Draw(r, "created"),
-			CreatedBy: actor.Draw(r, "by"), PhasedOutAt: maybe.Draw(r, "phased out"), VersionID: anyText.Draw(r, "version"), PinnedCount: anyCount.Draw(r, "pinned"),
+			CreatedBy: actor.Draw(r, "by"), PhasedOutAt: maybe.Draw(r, "phased out"), VersionID: anyText.Draw(r, "version"), PinnedCount: anyCount.Draw(r, "pinned"), Orphaned: rapid.Bool().Draw(r, "orphaned"),
 		}
 	})
 	scheduleIDs := rapid.StringMatching(`[A-Za-z0-9._-]{1,128}`)
