@@ -68,3 +68,7 @@ func TestZeroStaleOnDynamoDBLocal(t *testing.T) {
 func TestQuestionsOnDynamoDBLocal(t *testing.T) {
 	storetest.Questions(t, storetest.DynamoDBLocal, client(), newTable(t))
 }
+
+func TestSequencesUnderRandomFaultsAgreeWithTheModelOnDynamoDBLocal(t *testing.T) {
+	proof.Sequences(t, onNewTable(t))
+}
