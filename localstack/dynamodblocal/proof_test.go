@@ -17,11 +17,18 @@ import (
 // calls can be failed; Secrets Manager is in memory, each backend's own.
 func onNewTable(t *testing.T) func() servicetest.Backend {
 	table := newTable(t)
-	return func() servicetest.Backend {
-		b := servicetest.InMemory()
-		b.Table, b.Getenv, b.TableName = engine, getenv, table
-		return b
-	}
+	return func() servicetest.Backend { return on(table) }
+}
+
+// onNewTables makes backends on a table each.
+func onNewTables(t *testing.T) func() servicetest.Backend {
+	return func() servicetest.Backend { return on(newTable(t)) }
+}
+
+func on(table string) servicetest.Backend {
+	b := servicetest.InMemory()
+	b.Table, b.Getenv, b.TableName = streaming{engine, table}, getenv, table
+	return b
 }
 
 // What the store promises holds on DynamoDB Local too, races included.
@@ -72,3 +79,5 @@ func TestQuestionsOnDynamoDBLocal(t *testing.T) {
 func TestSequencesUnderRandomFaultsAgreeWithTheModelOnDynamoDBLocal(t *testing.T) {
 	proof.Sequences(t, onNewTable(t))
 }
+
+func TestDeathsOnDynamoDBLocal(t *testing.T) { proof.Deaths(t, onNewTables(t), 7) }
