@@ -1,7 +1,9 @@
 package proof
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 
@@ -39,7 +41,7 @@ func Sequences(t *testing.T, backend func() servicetest.Backend) {
 			panic(stopped)
 		}
 	})
-	t.Logf("proof: model: %d sequences, %d changes asked for, %d made, %d calls failed, of which %d took effect",
+	t.Logf("proof: model: %d sequences, %d changes asked for, %d made, %d calls failed, of which %d were carried out",
 		all.sequences, all.asked, all.made, all.failed, all.lost)
 	if min(all.made, all.failed, all.lost) < all.sequences {
 		t.Error("there was hardly anything to check")
@@ -51,6 +53,18 @@ type tallyOfSequences struct {
 	sequences, asked, made, failed int
 	// lost are the calls, of those that failed, whose answer was lost.
 	lost int
+}
+
+// counted is the fault, counting the calls that fail, and those of them that are
+// carried out all the same.
+func (t *tallyOfSequences) counted(fault awstest.Fault) awstest.Fault {
+	return func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+		t.failed++
+		return fault(call, func() (*http.Response, error) {
+			t.lost++
+			return next()
+		})
+	}
 }
 
 // life is an owner's keys, and what the page says of them.
@@ -86,31 +100,26 @@ func (l *life) ask(rt *rapid.T, kind apikey.ActorKind, change func(apikey.Change
 	return change(apikey.ChangeRequest{Owner: l.owner, Actor: apikey.Actor{Kind: kind, ID: "actor-1"}, CorrelationID: "request-1"})
 }
 
-// failSome fails a few of the calls that come, before or after they take effect.
+// failSome fails some of the calls that come, before or after they take effect.
+// Several fail in a row, because a call that failed is made again.
 func (l *life) failSome(rt *rapid.T) {
-	counted := func(n *int, fault awstest.Fault) awstest.Fault {
-		return func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-			*n++
-			return fault(call, next)
-		}
+	pass := func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) { return next() }
+	faults := map[string]awstest.Fault{
+		"reset": awstest.Reset, "answer lost": awstest.LoseAnswer, "refused": awstest.Refuse(http.StatusBadRequest, "AccessDeniedException"),
 	}
-	faults := []awstest.Fault{
-		nil, nil, nil, nil, nil, nil,
-		counted(&l.all.failed, awstest.Reset),
-		counted(&l.all.failed, counted(&l.all.lost, awstest.LoseAnswer)),
-		counted(&l.all.failed, awstest.Refuse(http.StatusBadRequest, "AccessDeniedException")),
-	}
+	kinds := slices.Sorted(maps.Keys(faults))
 	for _, transport := range []*awstest.Transport{l.process.Table, l.process.Secrets} { // in this order, or rapid cannot repeat it
-		script := rapid.SliceOfN(rapid.IntRange(0, len(faults)-1), 0, 8).Draw(rt, "faults of a service")
+		var script []awstest.Fault
+		for range rapid.IntRange(0, 2).Draw(rt, "failures of a service") {
+			passing, kind, failing := rapid.IntRange(0, 4).Draw(rt, "calls"), rapid.SampledFrom(kinds).Draw(rt, "then"), rapid.IntRange(1, 8).Draw(rt, "times")
+			script = slices.Concat(script, slices.Repeat([]awstest.Fault{pass}, passing), slices.Repeat([]awstest.Fault{l.all.counted(faults[kind])}, failing))
+		}
 		transport.SetFault(func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
 			if len(script) == 0 {
 				return next()
 			}
-			fault := faults[script[0]]
+			fault := script[0]
 			script = script[1:]
-			if fault == nil {
-				return next()
-			}
 			return fault(call, next)
 		})
 	}
