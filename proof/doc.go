@@ -10,8 +10,11 @@
 //     and deleted;
 //   - [Deaths]: the process of every change dying after each of its remote calls,
 //     and the relay disturbed at each of its own;
+//   - [Sequences]: random changes, one after the other, with random calls failing,
+//     against a model of the product page, and repair after each;
 //   - [Search]: credentials, in every form, where none may be.
 //
 // A new operation of the product is one more entry in [operations], which the
-// matrix then covers, and one more step of the model.
+// matrix then covers, and one more step of the model. One that changes keys is one
+// more kind of work to die in, and one more step of the sequences.
 package proof

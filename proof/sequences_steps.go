@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -118,14 +119,14 @@ func refusedIf(rt *rapid.T, err error, refused bool, code apikey.Code) {
 	case apikey.CodeUnavailable, apikey.CodeRotationRateExceeded, apikey.CodeTooManyPhasedOutKeys:
 	case code:
 		if !refused {
-			rt.Fatalf("refused: %v", err)
+			fail(rt, "refused", err)
 		}
 	case "":
 		if refused {
 			rt.Fatalf("not refused with %s", code)
 		}
 	default:
-		rt.Fatal(err)
+		fail(rt, "refused with another code", err)
 	}
 }
 
@@ -141,13 +142,13 @@ func (l *life) check(rt *rapid.T) {
 		found.phasedOut = append(found.phasedOut, key.ID)
 	}
 	if found.active != l.active || found.suspended != l.suspended || !slices.Equal(found.phasedOut, l.phasedOut) {
-		rt.Fatalf("the ring: Active %s, Phased out %s, suspended %t; the model: %s, %s, %t",
-			found.active, found.phasedOut, found.suspended, l.active, l.phasedOut, l.suspended)
+		fail(rt, "the ring is not what the model says", fmt.Errorf("Active %s, Phased out %s, suspended %t; the model: %s, %s, %t",
+			found.active, found.phasedOut, found.suspended, l.active, l.phasedOut, l.suspended))
 	}
 	if err := l.backend.Repair(l.ctx, l.owner); err != nil {
-		rt.Fatalf("repair: %v", err)
+		fail(rt, "the secret cannot be repaired", err)
 	}
 	if err := l.material(ring, true); err != nil {
-		rt.Fatal(err)
+		fail(rt, "repair did not bring the secret to the ring", err)
 	}
 }
