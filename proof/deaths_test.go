@@ -9,4 +9,4 @@ import (
 
 func TestDeaths(t *testing.T) { proof.Deaths(t, servicetest.InMemory, 1) }
 
-func TestFaultMatrixOfSweepAndRelay(t *testing.T) { proof.ClockMatrix(t, servicetest.InMemory) }
+func TestFaultMatrixOfSweepAndRelay(t *testing.T) { proof.ClockMatrix(t, servicetest.InMemory, 1) }

@@ -3,7 +3,7 @@
 // memory and on a deployed table alike:
 //
 //   - [Matrix]: every operation, with every one of its remote calls failing in
-//     every way;
+//     every way; [ClockMatrix] is that of sweep and relay;
 //   - [Linearizable]: concurrent histories, with lost answers among them, each
 //     explained by a model of the product page;
 //   - [ZeroStale]: decisions about an old credential while it is rotated away

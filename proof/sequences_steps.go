@@ -142,7 +142,7 @@ func (l *life) check(rt *rapid.T) {
 		found.phasedOut = append(found.phasedOut, key.ID)
 	}
 	if found.active != l.active || found.suspended != l.suspended || !slices.Equal(found.phasedOut, l.phasedOut) {
-		fail(rt, "the ring is not what the model says", fmt.Errorf("Active %s, Phased out %s, suspended %t; the model: %s, %s, %t",
+		fail(rt, "the ring is not what the model says", fmt.Errorf("it has Active %s, Phased out %s, suspended %t; the model: %s, %s, %t",
 			found.active, found.phasedOut, found.suspended, l.active, l.phasedOut, l.suspended))
 	}
 	if err := l.backend.Repair(l.ctx, l.owner); err != nil {

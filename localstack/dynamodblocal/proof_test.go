@@ -80,4 +80,12 @@ func TestSequencesUnderRandomFaultsAgreeWithTheModelOnDynamoDBLocal(t *testing.T
 	proof.Sequences(t, onNewTable(t))
 }
 
-func TestDeathsOnDynamoDBLocal(t *testing.T) { proof.Deaths(t, onNewTables(t), 7) }
+// sample is how many cases of each proof one is run of here, where all of them, on
+// a table each, take minutes.
+const sample = 7
+
+func TestDeathsOnDynamoDBLocal(t *testing.T) { proof.Deaths(t, onNewTables(t), sample) }
+
+func TestFaultMatrixOfSweepAndRelayOnDynamoDBLocal(t *testing.T) {
+	proof.ClockMatrix(t, onNewTables(t), sample)
+}
