@@ -20,6 +20,12 @@ type ChangeRequest struct {
 	DeliveryKey string
 }
 
+// Administrator is who asks for a change of another user's keys: a user of the
+// same account.
+func (r ChangeRequest) Administrator() Owner {
+	return Owner{AccountID: r.Owner.AccountID, IAMID: r.Actor.ID}
+}
+
 // Command is what a ring's operation is told: who asks, when, and under which
 // id the request is traced.
 type Command struct {
