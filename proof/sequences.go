@@ -103,7 +103,11 @@ func (l *life) ask(rt *rapid.T, kind apikey.ActorKind, change func(apikey.Change
 		l.process.Table.SetFault(nil)
 		l.process.Secrets.SetFault(nil)
 	}()
-	return change(apikey.ChangeRequest{Owner: l.owner, Actor: apikey.Actor{Kind: kind, ID: "actor-1"}, CorrelationID: "request-1"})
+	actor := apikey.Actor{Kind: kind, ID: l.owner.IAMID}
+	if kind == apikey.ActorAdministrator {
+		actor.ID = l.administrator.IAMID
+	}
+	return change(apikey.ChangeRequest{Owner: l.owner, Actor: actor, CorrelationID: "request-1"})
 }
 
 // failSome fails some of the calls that come, before or after they take effect.
