@@ -7,6 +7,6 @@ import (
 	"github.com/userapikey/service/proof"
 )
 
-func TestDeaths(t *testing.T) { proof.Deaths(t, servicetest.InMemory) }
+func TestDeaths(t *testing.T) { proof.Deaths(t, servicetest.InMemory, 1) }
 
-func TestFaultMatrixOfSweepAndRelay(t *testing.T) { proof.ClockMatrix(t, servicetest.InMemory) }
+func TestFaultMatrixOfSweepAndRelay(t *testing.T) { proof.ClockMatrix(t, servicetest.InMemory, 1) }

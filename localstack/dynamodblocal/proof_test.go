@@ -17,11 +17,18 @@ import (
 // calls can be failed; Secrets Manager is in memory, each backend's own.
 func onNewTable(t *testing.T) func() servicetest.Backend {
 	table := newTable(t)
-	return func() servicetest.Backend {
-		b := servicetest.InMemory()
-		b.Table, b.Getenv, b.TableName = engine, getenv, table
-		return b
-	}
+	return func() servicetest.Backend { return on(table) }
+}
+
+// onNewTables makes backends on a table each.
+func onNewTables(t *testing.T) func() servicetest.Backend {
+	return func() servicetest.Backend { return on(newTable(t)) }
+}
+
+func on(table string) servicetest.Backend {
+	b := servicetest.InMemory()
+	b.Table, b.Getenv, b.TableName = streaming{engine, table}, getenv, table
+	return b
 }
 
 // What the store promises holds on DynamoDB Local too, races included.
@@ -67,4 +74,18 @@ func TestZeroStaleOnDynamoDBLocal(t *testing.T) {
 
 func TestQuestionsOnDynamoDBLocal(t *testing.T) {
 	storetest.Questions(t, storetest.DynamoDBLocal, client(), newTable(t))
+}
+
+func TestSequencesUnderRandomFaultsAgreeWithTheModelOnDynamoDBLocal(t *testing.T) {
+	proof.Sequences(t, onNewTable(t))
+}
+
+// sample is how many cases of each proof one is run of here, where all of them, on
+// a table each, take minutes.
+const sample = 7
+
+func TestDeathsOnDynamoDBLocal(t *testing.T) { proof.Deaths(t, onNewTables(t), sample) }
+
+func TestFaultMatrixOfSweepAndRelayOnDynamoDBLocal(t *testing.T) {
+	proof.ClockMatrix(t, onNewTables(t), sample)
 }

@@ -10,46 +10,52 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// Stream is the engine's stream as the relay's event source filters it: the new
+// Stream is a table's stream as the relay's event source filters it: the new
 // items that carry a notice. template.yaml has the filter.
 type Stream struct {
-	engine *Engine
+	items  func() []string
 	seen   map[string]bool
 	number int
 }
 
 // NewStream is the stream of all that was ever written.
-func (e *Engine) NewStream() *Stream { return &Stream{engine: e, seen: map[string]bool{}} }
+func (e *Engine) NewStream() *Stream { return StreamOf(e.Items) }
+
+// StreamOf is the stream of the table that has these items, as DynamoDB's JSON. It
+// knows no item that was written and deleted between two questions.
+func StreamOf(items func() []string) *Stream {
+	return &Stream{items: items, seen: map[string]bool{}}
+}
 
 var relayed = []string{"EVENT#", "DUE#", "FAILED#", "REFUSED#"}
 
 // Next are the records of the items that are new since it was asked last. Those of
 // an owner are in order.
 func (s *Stream) Next() []events.DynamoDBEventRecord {
-	s.engine.mu.Lock()
-	defer s.engine.mu.Unlock()
-	var records []events.DynamoDBEventRecord
-	items := s.engine.items.byKey
-	for _, key := range slices.Sorted(maps.Keys(items)) {
-		_, sk, _ := strings.Cut(key, "\x00")
-		if s.seen[key] || !slices.ContainsFunc(relayed, func(prefix string) bool { return strings.HasPrefix(sk, prefix) }) {
-			continue
+	fresh := map[string]string{}
+	for _, encoded := range s.items() {
+		var key struct{ PK, SK struct{ S string } }
+		if err := json.Unmarshal([]byte(encoded), &key); err != nil {
+			panic(err)
 		}
-		s.seen[key] = true
+		isRelayed := slices.ContainsFunc(relayed, func(prefix string) bool { return strings.HasPrefix(key.SK.S, prefix) })
+		if place := key.PK.S + "\x00" + key.SK.S; isRelayed && !s.seen[place] {
+			fresh[place] = encoded
+		}
+	}
+	var records []events.DynamoDBEventRecord
+	for _, place := range slices.Sorted(maps.Keys(fresh)) {
+		s.seen[place] = true
 		s.number++
-		records = append(records, recordOf(items[key], s.number))
+		records = append(records, recordOf(fresh[place], s.number))
 	}
 	return records
 }
 
 // recordOf is the record of a new item.
-func recordOf(it item, number int) events.DynamoDBEventRecord {
-	encoded, err := json.Marshal(it)
-	if err != nil {
-		panic(err)
-	}
+func recordOf(encoded string, number int) events.DynamoDBEventRecord {
 	var image map[string]events.DynamoDBAttributeValue
-	if err := json.Unmarshal(encoded, &image); err != nil {
+	if err := json.Unmarshal([]byte(encoded), &image); err != nil {
 		panic(err)
 	}
 	return events.DynamoDBEventRecord{
