@@ -40,7 +40,7 @@ var actionsOf = map[string][]string{
 
 // mayBeWritten are the actions that a transaction may need, as its items are.
 // TestRolesPermitExactlyWhatFunctionsCall sees which function's do.
-var mayBeWritten = []string{"dynamodb:DeleteItem"}
+var mayBeWritten = []string{"dynamodb:ConditionCheckItem", "dynamodb:DeleteItem"}
 
 // servicesOf are the names by which IAM knows some of the SDK's packages.
 var servicesOf = map[string]string{"eventbridge": "events"}

@@ -32,7 +32,7 @@ var sentences = map[apikey.EventType]string{
 		"Running operations under it, which end at their next renewal: 3.",
 	apikey.EventPhasedOut: "The user API key of user IBMid-5500SAMPLE of account 0123456789abcdef0123456789abcdef was phased out " +
 		"without another in its place, at 2026-11-02T16:45:09.007Z, because the key store was restored and does not know the current " +
-		"one: cpd-apikey-IBMid-5500SAMPLE-2026-05-04T08:15:30.120Z. The user has to create one. Job schedules that are refused until then: 7.",
+		"one: cpd-apikey-IBMid-5500SAMPLE-2026-05-04T08:15:30.120Z. The user has to create one. Job schedules that are refused from now on: 7.",
 	apikey.EventAllDeleted: "All user API keys of user IBMid-5500SAMPLE of account 0123456789abcdef0123456789abcdef were deleted, " +
 		"at 2026-11-02T16:45:09.007Z by schedule sweep. Job schedules that are refused from now on: 7. " +
 		"Running operations, which end at their next renewal: 3.",

@@ -64,7 +64,8 @@ func accountScenarios() []scenario {
 			vary(operation, 404, "userNotFound", iamID("IBMid-5500NOBODY")),
 			vary(operation, 404, "userNotFound", iamID(strings.Repeat("x", 128))))
 	}
-	for _, operation := range []string{"offboardUser", "reinstateUser"} {
+	all = append(all, vary("listUsers", 403, "administratorSuspended", given(administratorSuspended)))
+	for _, operation := range []string{"offboardUser", "viewUserHistory", "reinstateUser"} {
 		all = append(all,
 			vary(operation, 403, "administratorSuspended", given(administratorSuspended)),
 			vary(operation, 403, "administratorSuspended", func(s *scenario) { s.given, s.call.iamID = administratorSuspended, sampleOwner.IAMID }))

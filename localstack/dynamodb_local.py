@@ -16,10 +16,9 @@ import subprocess
 import sys
 import time
 import urllib.error
-import urllib.request
 
+import servers
 from console import tail
-from servers import find_ports
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SOURCES = os.path.join(ROOT, "localstack", "dynamodblocal")
@@ -34,8 +33,6 @@ MACHINES = (("Linux", "x86_64"), ("Darwin", "x86_64"))
 OPTIONS = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx1g"]
 HEALTHY_WITHIN_SECONDS = 60
 CANNOT_RUN = 3
-
-_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class CannotRun(Exception):
@@ -134,7 +131,7 @@ def verify(folder, pinned):
 def run(java, command):
     """Runs the command beside an engine, in one process group, so that who ends that ends both."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    port = find_ports()
+    port = servers.find_ports()
     url = "http://127.0.0.1:%d" % port
     os.makedirs(os.path.dirname(LOG), exist_ok=True)
     with open(LOG, "wb") as log, started(
@@ -162,7 +159,7 @@ def is_healthy(engine, url):
     deadline = time.monotonic() + HEALTHY_WITHIN_SECONDS
     while engine.poll() is None and time.monotonic() < deadline:
         try:
-            _direct.open(url, timeout=2).close()
+            servers.direct.open(url, timeout=2).close()
         except urllib.error.HTTPError:
             return True  # it refuses a request that is not signed
         except OSError:

@@ -7,6 +7,7 @@ import unittest
 from unittest import mock
 
 import dynamodb_local as local
+import servers
 
 
 class PinsTest(unittest.TestCase):
@@ -118,7 +119,7 @@ class RunTest(unittest.TestCase):
         self.assertEqual(status, 7)
         self.assertRegex(url, r"^http://127\.0\.0\.1:\d+$")
         with self.assertRaises(OSError):
-            local._direct.open(url, timeout=2)
+            servers.direct.open(url, timeout=2)
 
 
 if __name__ == "__main__":

@@ -24,15 +24,13 @@ import re
 import urllib.error
 import urllib.request
 
+import servers
 from console import Failure
 from deployed import ROOT, Deployed, run_in_environment
 
 PLACEHOLDER = re.compile(r"(?<=Bearer )([A-Z][A-Z_]*)_TOKEN\b")
 # The user whom events/ is about.
 ACCOUNT_ID, IAM_ID, USERNAME = "0123456789abcdef0123456789abcdef", "IBMid-5500SAMPLE", "jane.doe@example.com"
-
-# Requests to this machine go there straight, whatever proxy is configured.
-_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def events_of(function, root=ROOT):
@@ -86,7 +84,7 @@ def fetch_token(issuer, role):
     request = urllib.request.Request(issuer.rstrip("/") + "/token", json.dumps(claims).encode(),
                                      {"Content-Type": "application/json"})
     try:
-        with _direct.open(request, timeout=10) as answer:
+        with servers.direct.open(request, timeout=10) as answer:
             return json.load(answer)["access_token"]
     except (urllib.error.URLError, OSError, ValueError, KeyError, TypeError) as error:
         raise Failure("The local issuer at %s gives no token (%s); has the stack ended? `make up` starts it." % (issuer, error))

@@ -14,17 +14,16 @@ import argparse
 import json
 import os
 import platform
-import signal
 import subprocess
 import time
 import types
 import urllib.error
-import urllib.request
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 import deploy
+import ending
 import processes
 import sam_prerequisites
 import sam_stream
@@ -48,14 +47,6 @@ HEALTHY_WITHIN_SECONDS = 120
 FIRST_ANSWER_WITHIN_SECONDS = 900
 # SAM removes its containers before it ends.
 SAM_GRACE_SECONDS = 60
-ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-# Requests to this machine go there straight, whatever proxy is configured.
-_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-class Stopped(BaseException):
-    """The person, or the system, wants the command to end."""
 
 
 class SamLocal:
@@ -130,7 +121,7 @@ class SamLocal:
     def _copy_issuer(self, functions):
         """Puts what the issuer publishes into each function's folder (localstack/sam-bootstrap)."""
         for path in (".well-known/openid-configuration", "jwks"):
-            with _direct.open("%s/%s" % (self.issuer_url, path), timeout=10) as answer:
+            with servers.direct.open("%s/%s" % (self.issuer_url, path), timeout=10) as answer:
                 document = answer.read()
             for properties in functions.values():
                 copy = os.path.join(properties["CodeUri"], "issuer", path)
@@ -223,7 +214,7 @@ def compose(port, *arguments):
 
 def answers(url):
     try:
-        with _direct.open(url, timeout=5):
+        with servers.direct.open(url, timeout=5):
             return True
     except (OSError, ValueError):
         return False
@@ -232,7 +223,7 @@ def answers(url):
 def status_of(url, deadline):
     """The status of an answer, or None when nobody is there."""
     try:
-        with _direct.open(url, timeout=max(1, deadline - time.monotonic())) as answer:
+        with servers.direct.open(url, timeout=max(1, deadline - time.monotonic())) as answer:
             return answer.status
     except urllib.error.HTTPError as answer:
         return answer.code
@@ -271,7 +262,7 @@ def run(options):
             explain(local)
             serve(local)
         finally:
-            ignore_signals()
+            ending.ignore_signals()
             say("\nStopping SAM local.")
             if local.stream is not None:
                 local.stream.stop()
@@ -294,19 +285,8 @@ def serve(local):
         while True:
             local.watch()
             time.sleep(1)
-    except Stopped:
+    except ending.Stopped:
         return  # served until it was told to end, which is all that was asked
-
-
-def ignore_signals():
-    for number in ENDING_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-
-
-def stop(number, _frame):
-    # What follows is cleaning up, which a second Ctrl-C must not break off.
-    ignore_signals()
-    raise Stopped(number)
 
 
 def parse(arguments):
@@ -324,8 +304,7 @@ def parse(arguments):
 
 def main():
     options = parse(sys.argv[1:])
-    for number in ENDING_SIGNALS:
-        signal.signal(number, stop)
+    ending.listen()
     try:
         return run(options) or 0
     except Failure as failure:
@@ -334,7 +313,7 @@ def main():
         return 1
     except (BotoCoreError, ClientError) as refusal:
         sys.exit("LocalStack refused: %s" % refusal)
-    except Stopped as stopped:
+    except ending.Stopped as stopped:
         return 128 + stopped.args[0]
 
 

@@ -70,7 +70,7 @@ class SamLocalTest(unittest.TestCase):
         outputs = {name: "x" for name in sam_template.data_template(template)["Outputs"]}
         documents = mock.MagicMock()
         documents.open.return_value.__enter__.return_value.read.return_value = b"{}"
-        with mock.patch("sam_local.BUILD", os.path.join(self.root, "build")), mock.patch("sam_local._direct", documents):
+        with mock.patch("sam_local.BUILD", os.path.join(self.root, "build")), mock.patch("servers.direct", documents):
             self.local()._write_served(template, outputs)
         variables = self.read("variables.json")
         for name, properties in sam_template.functions(self.read("template.json")).items():

@@ -10,6 +10,7 @@ import json
 import threading
 import urllib.request
 
+import servers
 from sam_template import matches
 
 # A function that fails gets its records again after so many seconds.
@@ -17,8 +18,6 @@ RETRY_SECONDS = 1
 # How often the stream is asked for more.
 POLL_SECONDS = 0.2
 RECORDS_AT_ONCE = 1000
-
-_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Stream:
@@ -118,6 +117,6 @@ def invoker(endpoint, function, timeout):
         request = urllib.request.Request(
             "%s/2015-03-31/functions/%s/invocations" % (endpoint, function),
             json.dumps(event).encode(), {"Content-Type": "application/json"})
-        with _direct.open(request, timeout=timeout) as answer:
+        with servers.direct.open(request, timeout=timeout) as answer:
             return json.load(answer)
     return invoke

@@ -20,6 +20,7 @@ LEFT_OUT = {
     "TestRolesAreEnforced": "neither of them enforces roles",
     "TestFunctionsAreSmall": "SAM local does not tell how a function is configured",
     "TestTheAPIAnswersInTimeWhateverBecomesOf.*": "SAM local does not let a function be configured while it serves",
+    "TestWhatCouldNotBeAnnouncedIsRedrivenOnce": "`make redrive` asks Lambda for the relay's queue, and SAM local does not tell",
     "TestTheClockComesRoundByItselfAndRotatesWhatIsDue": "SAM local has no schedules; the walk-through invokes the sweep",
     "TestNoCredentialIsToldByTheDeployedFunctions": "SAM local keeps no logs in CloudWatch",
     "TestProtectedAPI.*": "SAM local serves one template",

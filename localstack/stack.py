@@ -23,6 +23,7 @@ import signal
 import subprocess
 import time
 
+import ending
 import processes
 import python_environment
 import servers
@@ -34,11 +35,6 @@ BUILD = os.path.join(ROOT, "build")
 DEFAULT_DIR = os.path.join(BUILD, "stack")
 
 PATIENCE_SECONDS = 180
-ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class Stopped(BaseException):
-    """The person, or the system, wants the command to end."""
 
 
 # -- Commands -------------------------------------------------------------------
@@ -63,7 +59,7 @@ def up(options):
             try:
                 deploy(start(folder, options, "up"), options)
             except BaseException:
-                ignore_signals()
+                ending.ignore_signals()
                 clear(folder)
                 raise
         else:
@@ -121,10 +117,10 @@ def run(options):
             explain(record, options)
             try:
                 serve(folder, record, has_terminal)
-            except Stopped:
+            except ending.Stopped:
                 return 0  # served until it was told to end, which is all that was asked
         finally:
-            ignore_signals()
+            ending.ignore_signals()
             say("\nStopping the local stack.")
             clear(folder)
     finally:
@@ -300,29 +296,18 @@ def read_env(path):
 
 # -- Command line -----------------------------------------------------------------
 
-def ignore_signals():
-    for number in ENDING_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-
-
 @contextlib.contextmanager
 def undisturbed():
     """Holds signals back until what is started is on record, and so will be stopped."""
     arrived = []
-    handlers = {number: signal.signal(number, lambda each, _frame: arrived.append(each)) for number in ENDING_SIGNALS}
+    handlers = {number: signal.signal(number, lambda each, _frame: arrived.append(each)) for number in ending.SIGNALS}
     try:
         yield
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
     if arrived:
-        stop(arrived[0], None)
-
-
-def stop(number, _frame):
-    # One is enough: what follows is cleaning up, which a second Ctrl-C must not break off.
-    ignore_signals()
-    raise Stopped(number)
+        ending.stop(arrived[0], None)
 
 
 def parse(arguments):
@@ -359,16 +344,14 @@ def parse(arguments):
 
 def main():
     options = parse(sys.argv[1:])
-    for number in ENDING_SIGNALS:
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
-            signal.signal(number, stop)
+    ending.listen()
     try:
         return options.action(options) or 0
     except Failure as failure:
         sys.stdout.flush()
         print(failure, file=sys.stderr)
         return 1
-    except Stopped as stopped:
+    except ending.Stopped as stopped:
         return 128 + stopped.args[0]
 
 

@@ -2,7 +2,6 @@ package proof
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/awsclient"
 	"github.com/userapikey/service/shared/store"
+	"github.com/userapikey/service/shared/vault/vaulttest"
 )
 
 // ring is the owner's ring as it is, past every fault.
@@ -49,40 +49,11 @@ func (s *scene) changes() ([]apikey.Event, error) {
 // version id always, and under AWSCURRENT and no other key's label once the
 // secret was repaired.
 func (s *scene) material(ring apikey.Ring, repaired bool) error {
-	if ring.Active == nil {
-		return nil
-	}
 	client := secretsmanager.NewFromConfig(awsclient.ConfigOn(s.backend.Secrets, s.backend.Getenv, "secretsmanager"))
-	value, err := client.GetSecretValue(s.ctx, &secretsmanager.GetSecretValueInput{SecretId: &ring.SecretARN, VersionId: &ring.Active.VersionID})
-	if err != nil {
-		return fmt.Errorf("the Active key's material is not in Secrets Manager: %w", err)
-	}
-	credential, err := apikey.ParseCredential(*value.SecretString)
-	if err != nil || !credential.Digest().Equal(ring.Active.Digest) {
-		return errors.New("the Active key's version holds something else")
-	}
 	if !repaired {
-		return nil
+		return vaulttest.CheckMaterial(s.ctx, client, ring)
 	}
-	secret, err := client.DescribeSecret(s.ctx, &secretsmanager.DescribeSecretInput{SecretId: &ring.SecretARN})
-	if err != nil {
-		return err
-	}
-	for version, labels := range secret.VersionIdsToStages {
-		for _, label := range labels {
-			_, notKeyID := apikey.ParseUUID(label)
-			switch {
-			case label == "AWSCURRENT" && version != ring.Active.VersionID:
-				return fmt.Errorf("after repair AWSCURRENT is on %s, the Active key's version is %s", version, ring.Active.VersionID)
-			case notKeyID == nil:
-				return fmt.Errorf("after repair the label %s is still there", label)
-			}
-		}
-	}
-	if !strings.Contains(fmt.Sprint(secret.VersionIdsToStages[ring.Active.VersionID]), "AWSCURRENT") {
-		return errors.New("after repair nothing has AWSCURRENT")
-	}
-	return nil
+	return vaulttest.CheckRepaired(s.ctx, client, ring)
 }
 
 // nothingLeaked searches for every credential wherever none may be: in what the

@@ -39,12 +39,16 @@ def run(*command, cwd):
     return subprocess.run(command, cwd=cwd).returncode == 0
 
 
-def digests():
+def kept_files():
     """Every file that git keeps or would keep."""
     names = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
                            check=True, stdout=subprocess.PIPE, text=True).stdout
+    return [path for path in names.split("\0") if os.path.isfile(path)]
+
+
+def digests():
     found = {}
-    for path in filter(os.path.isfile, names.split("\0")):
+    for path in kept_files():
         with open(path, "rb") as file:
             found[path] = hashlib.sha256(file.read()).digest()
     return found

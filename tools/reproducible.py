@@ -17,6 +17,8 @@ import sys
 
 sys.dont_write_bytecode = True
 
+import drift
+
 FOLDER = os.path.abspath("build/reproducible")
 GO = os.environ.get("GO", "go")
 
@@ -53,7 +55,7 @@ def built(place, sam_python, env, umask=0o022, stranger=False):
     """The digest of each binary and archive of a build in a copy of this tree."""
     print("== make build in %s" % os.path.join("build/reproducible", place), flush=True)
     root = os.path.join(FOLDER, place, "service")
-    for path in sources():
+    for path in drift.kept_files():
         copy = os.path.join(root, path)
         os.makedirs(os.path.dirname(copy), exist_ok=True)
         shutil.copyfile(path, copy)
@@ -66,13 +68,6 @@ def built(place, sam_python, env, umask=0o022, stranger=False):
     os.makedirs(archives)
     run([sam_python, "-c", PACK, os.path.join(root, "build", "lambda"), archives], root, env, umask)
     return {**digests(os.path.join(root, "build", "lambda")), **digests(archives)}
-
-
-def sources():
-    """Every file that git keeps or would keep."""
-    names = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-                           check=True, stdout=subprocess.PIPE, text=True).stdout
-    return [path for path in names.split("\0") if os.path.isfile(path)]
 
 
 def digests(folder):

@@ -22,20 +22,6 @@ import (
 
 const prefix = "user-api-key/test"
 
-// served is an engine behind an address.
-type served struct{ engine http.RoundTripper }
-
-func (s served) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	response, err := s.engine.RoundTrip(r)
-	if err != nil {
-		http.Error(rw, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	rw.Header().Set("Content-Type", response.Header.Get("Content-Type"))
-	rw.WriteHeader(response.StatusCode)
-	_, _ = io.Copy(rw, response.Body)
-}
-
 // restoredTable has a key that was rotated away since; the environment leads to it.
 func restoredTable(t *testing.T) (keys *lifecycle.Service, owner apikey.Owner, getenv func(string) string) {
 	t.Helper()
@@ -56,7 +42,7 @@ func restoredTable(t *testing.T) (keys *lifecycle.Service, owner apikey.Owner, g
 	restore()
 	addresses := map[string]string{}
 	for service, engine := range map[string]http.RoundTripper{"DYNAMODB": table, "SECRETS_MANAGER": secrets} {
-		server := httptest.NewServer(served{engine})
+		server := httptest.NewServer(awstest.Handler(engine))
 		t.Cleanup(server.Close)
 		addresses["AWS_ENDPOINT_URL_"+service] = server.URL
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/jobauth"
+	"github.com/userapikey/service/shared/parallel"
 	"github.com/userapikey/service/shared/telemetry"
 )
 
@@ -44,7 +45,7 @@ func (d decider) writeAsides(ctx context.Context, asides ...aside) (wait func())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		atOnce(asides, func(a aside) {
+		parallel.Each(maxWritesAtOnce, asides, func(a aside) {
 			err := d.safely(ctx, func() error { return d.write(ctx, a) })
 			switch {
 			case err == nil:

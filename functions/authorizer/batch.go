@@ -3,7 +3,6 @@ package authorizer
 import (
 	"context"
 	"errors"
-	"sync"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -11,6 +10,7 @@ import (
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/httpapi"
 	"github.com/userapikey/service/shared/jobauth"
+	"github.com/userapikey/service/shared/parallel"
 )
 
 const (
@@ -124,24 +124,9 @@ func (d decider) recordRuns(ctx context.Context, items []item) {
 	if len(asides) > 0 {
 		defer d.writeAsides(ctx, asides...)()
 	}
-	atOnce(running, func(it *item) {
+	parallel.Each(maxWritesAtOnce, running, func(it *item) {
 		it.problem = d.safely(ctx, func() error { return d.record(ctx, it.run, &it.decision) })
 	})
-}
-
-// atOnce does the work for all, several at a time, and waits for the end. The work
-// must not panic.
-func atOnce[T any](all []T, work func(T)) {
-	var group sync.WaitGroup
-	places := make(chan struct{}, maxWritesAtOnce)
-	for _, each := range all {
-		places <- struct{}{}
-		group.Go(func() {
-			defer func() { <-places }()
-			work(each)
-		})
-	}
-	group.Wait()
 }
 
 func (d decider) bodyOfItem(ctx context.Context, it *item) decisionBody {

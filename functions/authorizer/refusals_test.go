@@ -262,41 +262,25 @@ func TestFirstRefusalOfAKeyIsOneWriteInAnHour(t *testing.T) {
 // A refusal that cannot be announced is the same refusal, and takes no more than
 // half a second longer, however many there are in a batch.
 func TestRefusalThatCannotBeAnnouncedIsTheSame(t *testing.T) {
-	for name, fault := range map[string]awstest.Fault{
-		"down": awstest.Reset, "hangs": awstest.Hang, "answer held": awstest.HoldAnswer, "answer lost": awstest.LoseAnswer,
-		"throttled":     awstest.Refuse(http.StatusBadRequest, "ThrottlingException"),
-		"access denied": awstest.Refuse(http.StatusBadRequest, "AccessDeniedException"),
-		"a defect": func(awstest.Call, func() (*http.Response, error)) (*http.Response, error) {
-			panic(functest.FirstCredential)
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t)
-				asked := w.refusedQuestions()
-				before := map[string]string{}
-				for shape, q := range asked {
-					before[shape] = w.instances(1)[0].refusal(q)
-				}
-				w.Pass(time.Hour)
-				w.Table.Transport.SetFault(onNotice(fault))
-				for shape, q := range asked {
-					began := time.Now()
-					if answer := w.refusal(q); answer != before[shape] {
-						t.Errorf("%s: answered %s; before %s", shape, answer, before[shape])
-					}
-					if took := time.Since(began); took > 500*time.Millisecond {
-						t.Errorf("%s: took %v", shape, took)
-					}
-					w.Pass(time.Hour)
-				}
-				logged := w.Logged()
-				if !strings.Contains(logged, "a refused use of a key is not announced") || strings.Contains(logged, functest.FirstCredential) {
-					t.Errorf("logged %.2000s", logged)
-				}
-			})
-		})
-	}
+	underEachFault(t, functest.FirstCredential, "a refused use of a key is not announced", func(t *testing.T, w world, fault awstest.Fault) {
+		asked := w.refusedQuestions()
+		before := map[string]string{}
+		for shape, q := range asked {
+			before[shape] = w.instances(1)[0].refusal(q)
+		}
+		w.Pass(time.Hour)
+		w.Table.Transport.SetFault(onNotice(fault))
+		for shape, q := range asked {
+			began := time.Now()
+			if answer := w.refusal(q); answer != before[shape] {
+				t.Errorf("%s: answered %s; before %s", shape, answer, before[shape])
+			}
+			if took := time.Since(began); took > 500*time.Millisecond {
+				t.Errorf("%s: took %v", shape, took)
+			}
+			w.Pass(time.Hour)
+		}
+	})
 }
 
 // refusedQuestions present a Phased out key, in every shape; a batch presents

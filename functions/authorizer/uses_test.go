@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"net/http"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -140,42 +139,26 @@ func TestUsesAreOfTheirKeys(t *testing.T) {
 
 // A use that cannot be noted costs no decision, and no more than half a second.
 func TestUseThatCannotBeNotedCostsNoDecision(t *testing.T) {
-	for name, fault := range map[string]awstest.Fault{
-		"down": awstest.Reset, "hangs": awstest.Hang, "answer held": awstest.HoldAnswer, "answer lost": awstest.LoseAnswer,
-		"throttled":     awstest.Refuse(http.StatusBadRequest, "ThrottlingException"),
-		"access denied": awstest.Refuse(http.StatusBadRequest, "AccessDeniedException"),
-		"a defect": func(awstest.Call, func() (*http.Response, error)) (*http.Response, error) {
-			panic(functest.SecondCredential)
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t)
-				people := w.people(50)
-				following(w)
-				w.Table.Transport.SetFault(onUse(fault))
-				asked := questionsOfGateways(bearer(byCredential(functest.SecondCredential)))
-				asked["by credential"], asked["by owner, with a run"] = byCredential(functest.SecondCredential), byOwner(functest.Jane).run("run-1")
-				asked["by schedule"] = ofJane("nightly")(w)
-				asked["a batch"] = question{"requests": asking(people, byTheirOwner)}
-				for shape, q := range asked {
-					began := time.Now()
-					answer, err := w.invokeWithin(15*time.Second, []byte(w.encode(q)))
-					if took := time.Since(began); took > 500*time.Millisecond {
-						t.Errorf("%s: took %v", shape, took)
-					}
-					if err != nil || !isAllowed(answer, len(people)) {
-						t.Errorf("%s: answered %s, %v", shape, answer, err)
-					}
-					w.Pass(store.UsePrecision)
-				}
-				logged := w.Logged()
-				if tells := strings.Contains(logged, "the last use of a key is not noted"); !tells || strings.Contains(logged, functest.SecondCredential) {
-					t.Errorf("the log tells it: %t; %.2000s", tells, logged)
-				}
-			})
-		})
-	}
+	underEachFault(t, functest.SecondCredential, "the last use of a key is not noted", func(t *testing.T, w world, fault awstest.Fault) {
+		people := w.people(50)
+		following(w)
+		w.Table.Transport.SetFault(onUse(fault))
+		asked := questionsOfGateways(bearer(byCredential(functest.SecondCredential)))
+		asked["by credential"], asked["by owner, with a run"] = byCredential(functest.SecondCredential), byOwner(functest.Jane).run("run-1")
+		asked["by schedule"] = ofJane("nightly")(w)
+		asked["a batch"] = question{"requests": asking(people, byTheirOwner)}
+		for shape, q := range asked {
+			began := time.Now()
+			answer, err := w.invokeWithin(15*time.Second, []byte(w.encode(q)))
+			if took := time.Since(began); took > 500*time.Millisecond {
+				t.Errorf("%s: took %v", shape, took)
+			}
+			if err != nil || !isAllowed(answer, len(people)) {
+				t.Errorf("%s: answered %s, %v", shape, answer, err)
+			}
+			w.Pass(store.UsePrecision)
+		}
+	})
 }
 
 // isAllowed tells whether an answer of any shape allows, a batch all that were

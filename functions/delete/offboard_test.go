@@ -271,6 +271,53 @@ func TestSuspendedAdministratorAdministersNobody(t *testing.T) {
 	w.send(reinstate(functest.Jane.IAMID).As(sam)).Must(http.StatusOK)
 }
 
+// Two administrators who off-board each other are not both out, whichever of them
+// comes second, and however late.
+func TestOfTwoWhoOffBoardEachOtherOneStays(t *testing.T) {
+	for _, operation := range []string{"GetItem", "TransactGetItems", "Query", "TransactWriteItems"} {
+		t.Run("before "+operation, func(t *testing.T) {
+			w := samsWorld(t)
+			w.meanwhile(operation, func() { w.send(offboard(functest.Sam.IAMID)).Must(http.StatusOK) })
+			w.send(offboard(functest.Jane.IAMID).As(w.Token(functest.Sam, apikey.RoleAdministrator))).Refused(http.StatusForbidden, apikey.CodeOwnerSuspended)
+			w.wantSam(3, true)
+			w.wantJane()
+		})
+	}
+}
+
+// Who is off-boarded while they ask for their own reinstatement stays so.
+func TestNobodyUndoesTheirOwnOffBoarding(t *testing.T) {
+	for _, operation := range []string{"GetItem", "TransactGetItems"} {
+		w := samsWorld(t)
+		w.meanwhile(operation, func() { w.send(offboard(functest.Sam.IAMID)).Must(http.StatusOK) })
+		w.send(reinstate(functest.Sam.IAMID).As(w.Token(functest.Sam, apikey.RoleAdministrator)))
+		if !w.Ring(functest.Sam).Suspended {
+			t.Errorf("%s: reinstated by himself", operation)
+		}
+	}
+}
+
+// An administrator may leave, and then needs another one.
+func TestAdministratorOffBoardsThemselves(t *testing.T) {
+	w := samsWorld(t)
+	sam := w.Token(functest.Sam, apikey.RoleAdministrator)
+	if got := w.deleted(w.send(offboard(functest.Sam.IAMID).As(sam))); len(got.Deleted) != 1 {
+		t.Errorf("answered %+v", got)
+	}
+	w.send(reinstate(functest.Sam.IAMID).As(sam)).Refused(http.StatusForbidden, apikey.CodeOwnerSuspended)
+	w.wantSam(3, true)
+	w.send(reinstate(functest.Sam.IAMID)).Must(http.StatusOK)
+}
+
+// meanwhile has something done before the first call of that operation.
+func (w world) meanwhile(operation string, do func()) {
+	w.Table.Transport.SetFault(awstest.On(operation, func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+		w.Table.Transport.SetFault(nil)
+		do()
+		return next()
+	}))
+}
+
 func TestMalformedAdministrationChangesNothing(t *testing.T) {
 	w := samsWorld(t)
 	for _, request := range []functest.Request{offboard(functest.Sam.IAMID), reinstate(functest.Sam.IAMID)} {

@@ -8,7 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -16,6 +17,7 @@ import (
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/httpapi"
 	"github.com/userapikey/service/shared/notices"
+	"github.com/userapikey/service/shared/parallel"
 	"github.com/userapikey/service/shared/store"
 	"github.com/userapikey/service/shared/vault"
 )
@@ -28,19 +30,16 @@ const (
 	lostAfter = 5 * time.Minute
 )
 
-// DeadLetters keeps records that cannot be read, for people to look at.
-type DeadLetters interface {
-	Keep(ctx context.Context, record []byte, why error) error
-}
-
 // Relay handles the records of the table's stream.
 type Relay struct {
 	Rings     *store.Store
 	Vault     *vault.Vault
 	Publisher *notices.Publisher
-	Poison    DeadLetters
-	Now       func() time.Time
-	Log       *slog.Logger
+	// Poison is for records that cannot be read or never be done, for people to
+	// look at.
+	Poison *notices.DeadLetters
+	Now    func() time.Time
+	Log    *slog.Logger
 
 	// told are the ids of what was announced, and done those of records of which
 	// nothing is left to do.
@@ -104,10 +103,9 @@ func (r *Relay) batch(ctx context.Context, batch events.DynamoDBEvent) events.Dy
 	for _, n := range all {
 		id := n.record.EventID + " " + n.sequence
 		isDone := r.done.has(id)
-		for _, why := range []error{n.undecodable, n.beyondRepair} {
-			if why != nil && n.err == nil && !isDone {
-				n.err = r.setAside(ctx, n.record, why)
-			}
+		// What cannot be read is not repaired, so there is one reason at the most.
+		if why := errors.Join(n.undecodable, n.beyondRepair); why != nil && n.err == nil && !isDone {
+			n.err = r.setAside(ctx, n.record, why)
 		}
 		if !isDone || n.err != nil {
 			r.logNotice(ctx, n)
@@ -145,20 +143,13 @@ func (r *Relay) repairAll(ctx context.Context, all []notice) {
 			owners[locator] = append(owners[locator], i)
 		}
 	}
-	var group sync.WaitGroup
-	places := make(chan struct{}, repairsAtOnce)
-	for locator, records := range owners {
-		places <- struct{}{}
-		group.Go(func() {
-			defer func() { <-places }()
-			if err := r.repair(ctx, locator, all, records); err != nil {
-				for _, i := range records {
-					r.unrepaired(&all[i], err)
-				}
+	parallel.Each(repairsAtOnce, slices.Collect(maps.Keys(owners)), func(locator apikey.Locator) {
+		if err := r.repair(ctx, locator, all, owners[locator]); err != nil {
+			for _, i := range owners[locator] {
+				r.unrepaired(&all[i], err)
 			}
-		})
-	}
-	group.Wait()
+		}
+	})
 }
 
 // repair finishes what changes of an owner's keys left to do: secrets of keys

@@ -124,15 +124,8 @@ func announcedBy(batch records) []string {
 // label is left over.
 func (w *world) wantRepaired(owner apikey.Owner) {
 	w.t.Helper()
-	ring := w.Ring(owner)
-	labels := w.Secrets.Labels(ring.SecretARN)
-	if ring.Active == nil {
-		return
-	}
-	for label, version := range labels {
-		if label == "AWSCURRENT" && version != ring.Active.VersionID || label != "AWSCURRENT" && label != "AWSPREVIOUS" {
-			w.t.Errorf("the Active key's version is %s, the labels are %v", ring.Active.VersionID, labels)
-		}
+	if err := w.Secrets.CheckRepaired(w.t.Context(), w.Ring(owner)); err != nil {
+		w.t.Error(err)
 	}
 }
 

@@ -71,7 +71,7 @@ func (h handler) setPolicy(ctx context.Context, r *httpapi.Request) (httpapi.Res
 			if err := ring.CheckRevision(request.ExpectedRevisions); err != nil {
 				return ring, nil, err
 			}
-			return ring.SetPolicy(apikey.Command{Actor: request.Actor, Now: h.keys.Now(), CorrelationID: request.CorrelationID}, policy)
+			return ring.SetPolicy(request.Command(h.keys.Now()), policy)
 		})
 	if err != nil {
 		return httpapi.Response{}, err

@@ -81,7 +81,7 @@ func (h handler) rebindSome(ctx context.Context, r apikey.ChangeRequest, from ap
 			}
 			some := pinned[:min(len(pinned), store.MaxSchedulesPerChange)]
 			done = reboundBody{Rebound: len(some), Remaining: len(pinned) - len(some)}
-			next, event, _, err := ring.Rebind(h.command(r), some)
+			next, event, _, err := ring.Rebind(r.Command(h.now()), some)
 			return next, event, err
 		})
 	return result.Ring, done, err

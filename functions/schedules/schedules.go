@@ -172,10 +172,6 @@ func (h handler) update(
 			if err := ring.CheckRevision(r.ExpectedRevisions); err != nil {
 				return ring, nil, err
 			}
-			return change(ring, bound, h.command(r))
+			return change(ring, bound, r.Command(h.now()))
 		})
-}
-
-func (h handler) command(r apikey.ChangeRequest) apikey.Command {
-	return apikey.Command{Actor: r.Actor, Now: h.now(), CorrelationID: r.CorrelationID}
 }

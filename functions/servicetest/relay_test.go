@@ -94,13 +94,8 @@ func (r *relayed) wantAllAnnouncedAndRepaired() {
 		for _, change := range changes {
 			want[fmt.Sprintf("%s %s %d %s", change.ID, owner.IAMID, change.Revision, change.Type)] = true
 		}
-		if ring.Active == nil {
-			continue
-		}
-		for label, version := range r.secrets.Labels(ring.SecretARN) {
-			if label == "AWSCURRENT" && version != ring.Active.VersionID || label != "AWSCURRENT" && label != "AWSPREVIOUS" {
-				r.t.Errorf("the Active key's version is %s, and %s is on %s", ring.Active.VersionID, label, version)
-			}
+		if err := r.secrets.CheckRepaired(r.t.Context(), ring); err != nil {
+			r.t.Error(err)
 		}
 	}
 	got := map[string]bool{}

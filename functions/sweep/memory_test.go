@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -109,7 +108,7 @@ func sweepOf(t *testing.T, due int) (result measured) {
 	w.fill(due)
 	var environment []string
 	for name, engine := range map[string]http.RoundTripper{tableURL: w.table, secretsURL: w.secrets} {
-		server := httptest.NewServer(served{engine})
+		server := httptest.NewServer(awstest.Handler(engine))
 		t.Cleanup(server.Close)
 		environment = append(environment, name+"="+server.URL)
 	}
@@ -124,21 +123,6 @@ func sweepOf(t *testing.T, due int) (result measured) {
 	t.Logf("proof: sweep: %d due keys rotated: peak of the heap %.1f MB, %v a key", due,
 		float64(result.PeakHeapBytes)/(1<<20), (result.Took / time.Duration(due)).Round(10*time.Microsecond))
 	return result
-}
-
-// served is an engine as a server.
-type served struct{ engine http.RoundTripper }
-
-func (s served) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	response, err := s.engine.RoundTrip(r)
-	if err != nil {
-		http.Error(rw, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	defer func() { _ = response.Body.Close() }()
-	rw.Header().Set("Content-Type", response.Header.Get("Content-Type"))
-	rw.WriteHeader(response.StatusCode)
-	_, _ = io.Copy(rw, response.Body)
 }
 
 // fill makes so many users whose keys are due, all with the same key but for its

@@ -2,7 +2,6 @@ package sweep
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/userapikey/service/shared/apikey"
@@ -46,24 +45,19 @@ func (r *run) secretsPage(ctx context.Context, page []vault.Secret) error {
 		needs[i].Ring = secret.Locator
 	}
 	facts, errs := r.Keys.Rings.Facts(ctx, needs)
-	var group sync.WaitGroup
-	places := make(chan struct{}, ringsAtOnce)
-	defer group.Wait()
+	type found struct {
+		ring   apikey.Ring
+		secret vault.Secret
+	}
+	var known []found
 	for i, secret := range page {
 		if errs[i] != nil {
 			r.fail(ctx, secret.Locator, errs[i])
 			continue
 		}
-		places <- struct{}{}
-		if r.outOfTime(ctx) {
-			return errOutOfTime
-		}
-		group.Go(func() {
-			defer func() { <-places }()
-			r.secret(ctx, facts[i].Ring, secret)
-		})
+		known = append(known, found{facts[i].Ring, secret})
 	}
-	return nil
+	return each(ctx, r, known, func(f found) { r.secret(ctx, f.ring, f.secret) })
 }
 
 // secret looks after one secret. The ring was read after the secret was listed,
@@ -73,8 +67,7 @@ func (r *run) secret(ctx context.Context, ring apikey.Ring, secret vault.Secret)
 	var err error
 	switch {
 	case ring.SecretARN == secret.ARN:
-		read := func(ctx context.Context) (apikey.Ring, error) { return r.Keys.Rings.Ring(ctx, secret.Locator) }
-		err = r.Keys.Vault.Repair(ctx, read)
+		err = r.Keys.Vault.Repair(ctx, r.Keys.Rings.Reader(ring.Owner))
 	case r.Now().Sub(secret.KeyID.Time()) > orphanAge:
 		if err = r.Keys.Vault.Delete(ctx, secret.ARN); err == nil {
 			r.removed.Add(1)

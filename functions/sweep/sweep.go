@@ -7,13 +7,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/httpapi"
 	"github.com/userapikey/service/shared/lifecycle"
+	"github.com/userapikey/service/shared/parallel"
 	"github.com/userapikey/service/shared/store"
 	"github.com/userapikey/service/shared/telemetry"
 )
@@ -107,18 +107,22 @@ func (r *run) page(ctx context.Context, found []store.FoundRing) error {
 	if err := r.announce(ctx, found); err != nil {
 		return err
 	}
-	var group sync.WaitGroup
-	places := make(chan struct{}, ringsAtOnce)
-	defer group.Wait()
-	for _, f := range found {
-		places <- struct{}{}
+	return each(ctx, r, found, func(f store.FoundRing) { r.ring(ctx, f) })
+}
+
+// each does the work for all, several at a time, and begins nothing when time is
+// short.
+func each[T any](ctx context.Context, r *run, all []T, work func(T)) error {
+	var late atomic.Bool
+	parallel.Each(ringsAtOnce, all, func(one T) {
 		if r.outOfTime(ctx) {
-			return errOutOfTime
+			late.Store(true)
+			return
 		}
-		group.Go(func() {
-			defer func() { <-places }()
-			r.ring(ctx, f)
-		})
+		work(one)
+	})
+	if late.Load() {
+		return errOutOfTime
 	}
 	return nil
 }
@@ -144,8 +148,7 @@ func (r *run) ring(ctx context.Context, f store.FoundRing) {
 		r.fail(ctx, f.Locator, f.Err)
 		return
 	}
-	policy, _ := f.Ring.PolicyUnder(r.Deployment)
-	due := f.Ring.DueUnder(policy, r.Now())
+	due := f.Ring.DueUnder(r.Deployment, r.Now())
 	// Deletions come first: they make room for the key that a rotation phases out.
 	for _, id := range due.Deletions {
 		r.delete(ctx, f.Ring, id)
@@ -178,7 +181,7 @@ func (r *run) announceFailure(ctx context.Context, found apikey.Ring, err error)
 	case ring.Active == nil || ring.Active.ID != found.Active.ID:
 		return
 	}
-	if _, err := r.Keys.Rings.Announce(ctx, ring.RotationFailed(r.command(), apikey.CodeOf(err))); err != nil {
+	if _, err := r.Keys.Rings.Announce(ctx, ring.RotationFailed(r.request(ring).Command(r.Now()), apikey.CodeOf(err))); err != nil {
 		r.fail(ctx, ring.Owner.Locator(), err)
 	}
 }
@@ -198,8 +201,7 @@ func (r *run) delete(ctx context.Context, ring apikey.Ring, id apikey.KeyID) {
 func (r *run) announce(ctx context.Context, found []store.FoundRing) error {
 	var coming []apikey.Ring
 	for _, f := range found {
-		policy, _ := f.Ring.PolicyUnder(r.Deployment)
-		if f.Err == nil && f.Ring.DueUnder(policy, r.Now()).Notice {
+		if f.Err == nil && f.Ring.DueUnder(r.Deployment, r.Now()).Notice {
 			coming = append(coming, f.Ring)
 		}
 	}
@@ -211,8 +213,8 @@ func (r *run) announce(ctx context.Context, found []store.FoundRing) error {
 		if r.outOfTime(ctx) {
 			return errOutOfTime
 		}
-		policy, _ := ring.PolicyUnder(r.Deployment)
-		announced, err := r.Keys.Rings.Announce(ctx, ring.RotationDue(r.command(), policy.RotationDueAt(*ring.Active)))
+		due := ring.DueUnder(r.Deployment, r.Now())
+		announced, err := r.Keys.Rings.Announce(ctx, ring.RotationDue(r.request(ring).Command(r.Now()), due.RotationAt))
 		switch {
 		case err != nil:
 			r.fail(ctx, ring.Owner.Locator(), err)
@@ -228,10 +230,6 @@ var actor = apikey.Actor{Kind: apikey.ActorSchedule, ID: "sweep"}
 
 func (r *run) request(ring apikey.Ring) apikey.ChangeRequest {
 	return apikey.ChangeRequest{Owner: ring.Owner, Actor: actor, CorrelationID: r.correlationID}
-}
-
-func (r *run) command() apikey.Command {
-	return apikey.Command{Actor: actor, Now: r.Now(), CorrelationID: r.correlationID}
 }
 
 func (r *run) fail(ctx context.Context, owner apikey.Locator, err error) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -241,9 +240,8 @@ func (w *world) notices(kind apikey.EventType) (events []apikey.Event) {
 	}
 }
 
-// agrees tells what is wrong with a user's secret and history after a repair:
-// AWSCURRENT is on the Active key's version, no key's label is left, and the
-// revisions of the changes have no gap.
+// agrees tells what is wrong with a user's secret after a repair, or with the
+// history: the revisions of the changes have no gap.
 func (w *world) agrees(owner apikey.Owner) error {
 	w.t.Helper()
 	w.must(vault.New(w.secrets.Client(), prefix, func() time.Time { return time.Now().Add(days(1)) }).
@@ -252,23 +250,7 @@ func (w *world) agrees(owner apikey.Owner) error {
 	if changes := w.changes(owner); int64(len(changes)) != ring.Revision {
 		return fmt.Errorf("%d changes led to revision %d", len(changes), ring.Revision)
 	}
-	if ring.Active == nil {
-		return nil
-	}
-	labels := w.secrets.Labels(ring.SecretARN)
-	if labels["AWSCURRENT"] != ring.Active.VersionID {
-		return fmt.Errorf("AWSCURRENT is on %q, the Active key's version is %q", labels["AWSCURRENT"], ring.Active.VersionID)
-	}
-	for label := range labels {
-		if _, err := apikey.ParseUUID(label); err == nil {
-			return fmt.Errorf("the label %s was left behind", label)
-		}
-	}
-	credential, err := apikey.ParseCredential(w.secrets.Value(ring.SecretARN, ring.Active.VersionID))
-	if err != nil || !credential.Digest().Equal(ring.Active.Digest) {
-		return errors.New("the Active key's material is not in Secrets Manager")
-	}
-	return nil
+	return w.secrets.CheckRepaired(w.t.Context(), ring)
 }
 
 // wantAgreement checks all users, and that no credential is where none may be.

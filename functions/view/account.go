@@ -28,6 +28,9 @@ func (h handler) viewUsers(ctx context.Context, r *httpapi.Request) (httpapi.Res
 	if page.After != "" && account.Validate() != nil {
 		return httpapi.Response{}, httpapi.InvalidCursor()
 	}
+	if err := h.mayAdminister(ctx, r); err != nil {
+		return httpapi.Response{}, err
+	}
 	found, more, err := h.rings.AccountRings(ctx, account.AccountID, page.After, page.Limit)
 	if err != nil {
 		return httpapi.Response{}, err
@@ -58,7 +61,14 @@ func (h handler) viewUserHistory(ctx context.Context, r *httpapi.Request) (httpa
 	if err != nil {
 		return httpapi.Response{}, err
 	}
-	body, err := h.history(ctx, r, owner, "history of "+owner.IAMID)
+	page, err := historyPageOf(r, "history of "+owner.IAMID)
+	if err != nil {
+		return httpapi.Response{}, err
+	}
+	if err := h.mayAdminister(ctx, r); err != nil {
+		return httpapi.Response{}, err
+	}
+	body, err := h.history(ctx, owner, page)
 	if err != nil {
 		return httpapi.Response{}, err
 	}
@@ -73,4 +83,14 @@ func (h handler) viewUserHistory(ctx context.Context, r *httpapi.Request) (httpa
 		}
 	}
 	return httpapi.Response{Status: http.StatusOK, Body: body}, nil
+}
+
+// mayAdminister refuses a caller who was off-boarded: a token outlives that, and
+// the caller's own ring does not. Errors: owner_suspended, unavailable.
+func (h handler) mayAdminister(ctx context.Context, r *httpapi.Request) error {
+	caller, err := h.rings.Ring(ctx, r.Principal.Owner.Locator())
+	if err != nil {
+		return err
+	}
+	return caller.MayAdminister()
 }

@@ -199,8 +199,9 @@ func TestPageOfUsersHas50UnlessAskedOtherwise(t *testing.T) {
 		if len(page.Users) != want || page.NextCursor == nil {
 			t.Errorf("%s: %d users, more: %t", query, len(page.Users), page.NextCursor != nil)
 		}
-		// Rings and uses come in as few calls as their limit, a hundred, allows.
-		calls := slices.Concat([]string{"Query"}, slices.Repeat([]string{"BatchGetItem"}, (2*want+99)/100))
+		// The caller's ring, and rings and uses in as few calls as their limit, a
+		// hundred, allows.
+		calls := slices.Concat([]string{"GetItem", "Query"}, slices.Repeat([]string{"BatchGetItem"}, (2*want+99)/100))
 		if diff := cmp.Diff(calls, w.Table.Transport.TakeCalls()); diff != "" {
 			t.Errorf("%s: calls of the table: %s", query, diff)
 		}
@@ -343,8 +344,34 @@ func TestOnlyKeyManagersSeeTheAccount(t *testing.T) {
 	}
 }
 
+// A token outlives the off-boarding of its bearer, who sees no more of the others;
+// of themselves they see that they are suspended.
+func TestSuspendedAdministratorSeesOnlyThemselves(t *testing.T) {
+	w := newWorld(t)
+	w.JaneHasOffboardedSam()
+	sam := w.Token(functest.Sam, apikey.RoleAdministrator)
+	for _, request := range []functest.Request{
+		listUsers, historyOfUser(functest.Jane.IAMID), historyOfUser(functest.Sam.IAMID), historyOfUser("nobody"),
+	} {
+		w.Calm()
+		w.send(request.As(sam)).Refused(http.StatusForbidden, apikey.CodeOwnerSuspended)
+		if diff := cmp.Diff([]string{"GetItem"}, w.Table.Transport.TakeCalls()); diff != "" {
+			t.Errorf("calls of the table: %s", diff)
+		}
+	}
+	w.send(viewHistory.As(sam)).Must(http.StatusOK)
+	var own keys
+	w.send(viewKeys.As(sam)).Must(http.StatusOK).Decode(&own)
+	if !own.Suspended {
+		t.Error("a suspended user is not told so")
+	}
+	w.Reinstate(functest.Sam)
+	w.send(listUsers.As(sam)).Must(http.StatusOK)
+	w.send(historyOfUser(functest.Jane.IAMID).As(sam)).Must(http.StatusOK)
+}
+
 func TestAccountOutOfReachIsUnavailable(t *testing.T) {
-	for _, operation := range []string{"Query", "BatchGetItem"} {
+	for _, operation := range []string{"GetItem", "Query", "BatchGetItem"} {
 		for name, fault := range map[string]awstest.Fault{
 			"down":      awstest.Reset,
 			"throttled": awstest.Refuse(http.StatusBadRequest, "ThrottlingException"),
@@ -356,7 +383,7 @@ func TestAccountOutOfReachIsUnavailable(t *testing.T) {
 					w.JaneAdministersSam()
 					w.Table.Transport.SetFault(awstest.On(operation, fault))
 					w.send(listUsers).Refused(http.StatusServiceUnavailable, apikey.CodeUnavailable)
-					if operation == "Query" {
+					if operation != "BatchGetItem" {
 						w.send(historyOfUser(functest.Sam.IAMID)).Refused(http.StatusServiceUnavailable, apikey.CodeUnavailable)
 					}
 				})

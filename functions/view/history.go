@@ -21,23 +21,34 @@ type historyBody struct {
 // viewHistory shows the changes of the user's keys, newest first. The position
 // of a change in the listing is its revision.
 func (h handler) viewHistory(ctx context.Context, r *httpapi.Request) (httpapi.Response, error) {
-	body, err := h.history(ctx, r, r.Principal.Owner, historyListing)
+	page, err := historyPageOf(r, historyListing)
+	if err != nil {
+		return httpapi.Response{}, err
+	}
+	body, err := h.history(ctx, r.Principal.Owner, page)
 	return httpapi.Response{Status: http.StatusOK, Body: body}, err
 }
 
-func (h handler) history(ctx context.Context, r *httpapi.Request, owner apikey.Owner, listing string) (historyBody, error) {
+// historyPage is a page of a history: the one below the revision.
+type historyPage struct {
+	httpapi.Page
+	before int64
+}
+
+// historyPageOf is the page that is asked for. Errors: invalid_request.
+func historyPageOf(r *httpapi.Request, listing string) (page historyPage, err error) {
 	if err := r.NoBody(); err != nil {
-		return historyBody{}, err
+		return page, err
 	}
-	page, err := r.Page(listing)
-	if err != nil {
-		return historyBody{}, err
+	if page.Page, err = r.Page(listing); err != nil {
+		return page, err
 	}
-	before, err := revisionBefore(page)
-	if err != nil {
-		return historyBody{}, err
-	}
-	changes, more, err := h.rings.History(ctx, owner.Locator(), before, page.Limit)
+	page.before, err = revisionBefore(page.Page)
+	return page, err
+}
+
+func (h handler) history(ctx context.Context, owner apikey.Owner, page historyPage) (historyBody, error) {
+	changes, more, err := h.rings.History(ctx, owner.Locator(), page.before, page.Limit)
 	if err != nil {
 		return historyBody{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/userapikey/service/localstack/deployed"
@@ -186,6 +187,34 @@ func TestUserIsOffboardedOnce(t *testing.T) {
 	bob.reinstate("IBMid-bob").refused(t, 403, "owner_suspended")
 	if told := ada.historyOf("IBMid-bob", ""); !slices.Equal(told.revisions(), []int64{2, 1}) {
 		t.Errorf("off-boarded more than once: %s", told.body)
+	}
+}
+
+// Two administrators who off-board each other at once: one is out, and sees and
+// does nothing more; the other stays.
+func TestOfTwoAdministratorsWhoOffboardEachOtherOneStays(t *testing.T) {
+	for range 5 {
+		a := newAccount(t)
+		users := []*user{a.user("IBMid-ada", "Administrator"), a.user("IBMid-bob", "Administrator")}
+		for _, u := range users {
+			u.create().want(t, 201)
+		}
+		done := make([]reply, len(users))
+		var both sync.WaitGroup
+		for i, u := range users {
+			both.Go(func() { done[i] = u.offboard(users[1-i].owner.IAMID) })
+		}
+		both.Wait()
+		stays, out := 0, 1
+		if done[0].status != 200 {
+			stays, out = out, stays
+		}
+		done[stays].want(t, 200)
+		done[out].refused(t, 403, "owner_suspended")
+		users[out].call("GET", "/v1/account/user-api-keys", "").refused(t, 403, "owner_suspended")
+		users[out].call("GET", "/v1/account/user-api-keys/"+users[stays].owner.IAMID+"/history", "").refused(t, 403, "owner_suspended")
+		told := users[stays].historyOf(users[stays].owner.IAMID, "")
+		told.check(t, "nothing befell the other", slices.Equal(told.revisions(), []int64{1}))
 	}
 }
 

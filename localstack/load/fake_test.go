@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,7 +23,8 @@ type fakeService struct {
 	rings   map[string]*fakeRing
 	answers map[string]reply // by Idempotency-Key
 	arrived []time.Time      // of all requests but those for tokens
-	changes int
+	changes int              // creates and rotations
+	deletes int
 
 	breaks string
 	// takes is how long a request takes, half of it before its effect.
@@ -33,11 +35,13 @@ type fakeService struct {
 
 type fakeRing struct {
 	keys     []object // the Active key is the last
-	made     int      // keys
+	deleted  []object
+	made     int // keys
 	revision int
 	schedule string
-	// decisions about the ring, and how many keys it had when it was last read.
-	decisions, cached int
+	// decisions about the ring, and its Active key when it was last read.
+	decisions int
+	cached    any
 }
 
 type reply struct {
@@ -127,11 +131,8 @@ func (f *fakeService) answer(r *http.Request, body object) (reply, error) {
 	case "GET " + keysPath:
 		return f.view(ring, account, iamID), nil
 	case "DELETE " + keysPath:
-		if f.breaks == "deletion" {
-			return problem(500, "internal_error"), nil
-		}
-		ring.keys = nil
-		return reply{status: 200, body: object{"deleted": []object{}}}, nil
+		f.deletes++
+		return f.lossy(f.deletes, f.delete(ring, ring.keys))
 	case "PUT " + schedulesPath + "/load-abcdefghij":
 		ring.revision++
 		ring.schedule = "cpds_" + iamID
@@ -139,6 +140,10 @@ func (f *fakeService) answer(r *http.Request, body object) (reply, error) {
 	case "DELETE " + schedulesPath + "/load-abcdefghij":
 		ring.schedule = ""
 		return reply{status: 204}, nil
+	}
+	if id, isKey := strings.CutPrefix(r.URL.Path, keysPath+"/"); isKey && r.Method == http.MethodDelete {
+		f.deletes++
+		return f.lossy(f.deletes, f.deleteOne(ring, id))
 	}
 	f.changes++
 	id := r.Header.Get("Idempotency-Key")
@@ -148,7 +153,12 @@ func (f *fakeService) answer(r *http.Request, body object) (reply, error) {
 			f.answers[id] = answer
 		}
 	}
-	switch lost, unavailable := f.loses(f.changes); {
+	return f.lossy(f.changes, answer)
+}
+
+// lossy is what arrives of the answer to a change.
+func (f *fakeService) lossy(n int, answer reply) (reply, error) {
+	switch lost, unavailable := f.loses(n); {
 	case lost:
 		return reply{}, syscall.ECONNRESET
 	case unavailable:
@@ -176,6 +186,40 @@ func (f *fakeService) view(ring *fakeRing, account, iamID string) reply {
 		}
 	}
 	return reply{status: 200, body: body}
+}
+
+// deleteOne deletes a Phased out key.
+func (f *fakeService) deleteOne(ring *fakeRing, id string) reply {
+	if f.breaks == "wrong deletion" {
+		return f.delete(ring, ring.keys[len(ring.keys)-1:])
+	}
+	at := slices.IndexFunc(ring.keys, func(key object) bool { return key["id"] == id })
+	switch {
+	case at < 0 || f.breaks == "forgetful":
+		return problem(404, "key_not_found")
+	case at == len(ring.keys)-1:
+		return problem(409, "key_active")
+	}
+	return f.delete(ring, ring.keys[at:at+1])
+}
+
+func (f *fakeService) delete(ring *fakeRing, keys []object) reply {
+	keys = slices.Clone(keys)
+	switch {
+	case f.breaks == "deletion":
+		return problem(500, "internal_error")
+	case f.breaks == "idle deletion":
+		keys = nil
+	case f.breaks != "undone deletion":
+		ring.keys = slices.DeleteFunc(slices.Clone(ring.keys), func(key object) bool {
+			return slices.ContainsFunc(keys, func(other object) bool { return other["id"] == key["id"] })
+		})
+		ring.deleted = append(ring.deleted, keys...)
+	}
+	if len(keys) > 0 {
+		ring.revision++
+	}
+	return reply{status: 200, body: object{"deleted": keys, "revision": ring.revision}}
 }
 
 // change is a create or a rotation.
@@ -236,20 +280,36 @@ func (f *fakeService) decide(body object) reply {
 				return f.presented(ring, i, key)
 			}
 		}
+		for _, key := range ring.deleted {
+			if credential == fmt.Sprintf("cpdk_%s_secret", key["id"]) {
+				return f.dead(key)
+			}
+		}
 	}
 	return decision("key_unknown", object{})
+}
+
+// dead is the decision about the credential of a deleted key.
+func (f *fakeService) dead(key object) reply {
+	switch f.breaks {
+	case "revenant":
+		return decision("key_active", key)
+	case "other death":
+		return decision("key_phased_out", key)
+	}
+	return decision("key_deleted", key)
 }
 
 // presented is the decision about a credential of the ring.
 func (f *fakeService) presented(ring *fakeRing, at int, key object) reply {
 	active := at == len(ring.keys)-1
 	switch f.breaks {
-	case "stale": // it reads a ring every fifth time only
-		if ring.decisions%5 == 0 {
-			ring.cached = len(ring.keys)
+	case "stale": // it reads a ring every fifteenth time only
+		if ring.decisions%15 == 0 {
+			ring.cached = ring.keys[len(ring.keys)-1]["id"]
 		}
 		ring.decisions++
-		active = at == ring.cached-1
+		active = key["id"] == ring.cached
 	case "refusal":
 		active = false
 	case "contradiction":

@@ -142,6 +142,10 @@ func (g *generator) ask(ctx context.Context, c *call) (answer, error) {
 		return g.service.create(ctx, c.owner, c.idempotencyKey)
 	case rotate:
 		return g.service.rotate(ctx, c.owner, c.idempotencyKey)
+	case deleteOne:
+		return g.service.deleteOne(ctx, c.owner, c.named.keyID)
+	case deleteAll:
+		return g.service.deleteAll(ctx, c.owner)
 	}
 	return answer{}, errors.ErrUnsupported
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"syscall"
@@ -91,7 +92,7 @@ func TestAGoodServiceKeepsEveryPromise(t *testing.T) {
 		}
 		for _, want := range []string{
 			"offered      100.0 requests/s, 500 in all\n", "achieved     100.0 answers/s, 500 in 5.0 s\n",
-			"   1 s  begun  10", "  ended  100  in flight", "200 key_phased_out", "201", "409 active_key_exists",
+			"   1 s  begun  10", "  ended  100  in flight", "200 key_phased_out", "200 key_deleted", "201", "409 active_key_exists", "delete-one  all", "delete-all  all",
 			"Every answer was as promised.", "Deleting the keys of 5 owner(s)",
 		} {
 			if !strings.Contains(p.out, want) {
@@ -107,6 +108,24 @@ func TestAGoodServiceKeepsEveryPromise(t *testing.T) {
 	})
 }
 
+// Answers overtake each other, and half of what is asked for is a change.
+func TestAGoodServiceIsNotBlamedForWhatHappensAtTheSameTime(t *testing.T) {
+	for seed := range uint64(10) {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFakeService("")
+			random := rand.New(rand.NewPCG(seed, 0))
+			f.takes = func(int) time.Duration { return time.Duration(random.Int64N(int64(200 * time.Millisecond))) }
+			p := play(t.Context(), f, settingsOf(func(s *settings) {
+				s.mix = mix{decide: 40, view: 10, create: 15, rotate: 15, deleteOne: 10, deleteAll: 10}
+			}))
+			if p.status != 0 || f.deletes < 20 {
+				t.Errorf("status %d, %d deletions:\n%s", p.status, f.deletes, p.out)
+			}
+			f.wantNoKeys(t)
+		})
+	}
+}
+
 func TestRotationsBeyondTheAllowanceAreExpected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := play(t.Context(), newFakeService(""), settingsOf(func(s *settings) { s.mix = mix{rotate: 1, decide: 1}; s.owners = 2 }))
@@ -118,27 +137,35 @@ func TestRotationsBeyondTheAllowanceAreExpected(t *testing.T) {
 
 func TestEveryBrokenPromiseIsFound(t *testing.T) {
 	for breaks, want := range map[string]string{
-		"stale":          "decide: an old credential is allowed, though its rotation was answered before the question",
-		"refusal":        "decide: the Active key's credential is refused",
-		"contradiction":  "decide: allowed and reason contradict each other",
-		"other key":      "decide: the decision names another key than the credential's",
-		"other reason":   "decide: an old credential is refused for another reason than key_phased_out",
-		"gap":            "decide: an owner with a key has no Active key",
-		"old owner":      "decide: the decision names an old key, though its rotation was answered before the question",
-		"old schedule":   "decide: the decision names an old key, though its rotation was answered before the question",
-		"lost schedule":  "decide: a schedule that follows the Active key is refused for another reason than no_active_key",
-		"old revision":   "view: a view is older than a change that was answered before",
-		"old view":       "view: a view shows an old key as Active",
-		"second key":     "create: a second Active key was created",
-		"no credential":  "rotate: a new key came without its credential",
-		"lavish":         "rotate: an owner got more keys than the allowance",
-		"stingy":         "rotate: an owner got fewer keys than the allowance",
-		"defect":         "create: the answer is not one of the contract's (IBMid-load-abcdefghij-",
-		"no Retry-After": "create: no Retry-After",
+		"stale":           "decide: an old credential is allowed, though its rotation or deletion was answered before the question",
+		"refusal":         "decide: the Active key's credential is refused",
+		"contradiction":   "decide: allowed and reason contradict each other",
+		"other key":       "decide: the decision names another key than the credential's",
+		"other reason":    "decide: an old credential is refused for another reason than that it is Phased out, or deleted",
+		"gap":             "decide: an owner with a key has no Active key",
+		"old owner":       "decide: the decision names an old key, though its rotation or deletion was answered before the question",
+		"old schedule":    "decide: the decision names an old key, though its rotation or deletion was answered before the question",
+		"lost schedule":   "decide: a schedule that follows the Active key is refused for another reason than no_active_key",
+		"old revision":    "view: a view is older than a change that was answered before",
+		"old view":        "view: a view shows an old key as Active",
+		"second key":      "create: a second Active key was created",
+		"no credential":   "rotate: a new key came without its credential",
+		"lavish":          "rotate: an owner got more keys than the allowance",
+		"stingy":          "rotate: an owner got fewer keys than the allowance",
+		"defect":          "create: the answer is not one of the contract's (IBMid-load-abcdefghij-",
+		"no Retry-After":  "create: no Retry-After",
+		"revenant":        "decide: an old credential is allowed, though its rotation or deletion was answered before the question",
+		"other death":     "decide: an old credential is refused for another reason than that it is Phased out, or deleted",
+		"undone deletion": "decide: an owner without a key has an Active key",
+		"idle deletion":   "delete-all: a deletion of all keys left the Active one",
+		"wrong deletion":  "delete-one: another key was deleted than the one that was named",
+		"forgetful":       "delete-one: a Phased out key is not found",
 	} {
 		t.Run(breaks, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := settingsOf(func(s *settings) { s.mix = mix{decide: 60, view: 20, create: 5, rotate: 15} })
+				s := settingsOf(func(s *settings) {
+					s.mix = mix{decide: 60, view: 15, create: 5, rotate: 12, deleteOne: 5, deleteAll: 3}
+				})
 				p := play(t.Context(), newFakeService(breaks), s)
 				if p.status != 1 || p.err != nil || !strings.Contains(p.out, want) {
 					t.Errorf("status %d, %v, and no %q:\n%s", p.status, p.err, want, p.out)
@@ -168,7 +195,7 @@ func TestLostAnswersAreAskedForAgain(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFakeService("")
 				f.loses = loses
-				s := settingsOf(func(s *settings) { s.mix = mix{decide: 70, view: 20, rotate: 10} })
+				s := settingsOf(func(s *settings) { s.mix = mix{decide: 66, view: 20, rotate: 10, deleteOne: 2, deleteAll: 2} })
 				p := play(t.Context(), f, s)
 				made := 0
 				for _, ring := range f.rings {

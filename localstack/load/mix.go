@@ -12,16 +12,18 @@ type operation string
 
 // The operations of a load.
 const (
-	decide operation = "decide"
-	view   operation = "view"
-	create operation = "create"
-	rotate operation = "rotate"
+	decide    operation = "decide"
+	view      operation = "view"
+	create    operation = "create"
+	rotate    operation = "rotate"
+	deleteOne operation = "delete-one" // a Phased out key
+	deleteAll operation = "delete-all"
 )
 
 // operations are all of them, in the order in which they are shown.
-var operations = []operation{decide, view, create, rotate}
+var operations = []operation{decide, view, create, rotate, deleteOne, deleteAll}
 
-const defaultMix = "decide=90,view=4,create=2,rotate=4"
+const defaultMix = "decide=900,view=40,create=20,rotate=25,delete-one=10,delete-all=5"
 
 // mix is the share of each operation, in parts of their sum.
 type mix map[operation]int
@@ -104,13 +106,9 @@ func newPlan(m mix, owners []*owner) *plan {
 }
 
 func (p *plan) next() task {
-	t := task{
+	return task{
 		operation: p.mix.pick(p.random.IntN(p.mix.sum())),
 		owner:     p.owners[p.random.IntN(len(p.owners))],
 		roll:      p.random.IntN(100),
 	}
-	if t.owner.isFirst() {
-		t.operation = create
-	}
-	return t
 }

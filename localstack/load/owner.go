@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"slices"
 	"sync"
 )
@@ -21,8 +22,10 @@ type owner struct {
 
 	mu    sync.Mutex
 	known knowledge
-	// keys that this load has made, by revision.
+	// keys are those that answers have told, by revision.
 	keys []issued
+	// deletedAt tells the revision that deleted a key, by its id.
+	deletedAt map[string]int64
 	// lost are the Idempotency-Keys of changes whose answer is missing.
 	lost map[operation][]string
 	// asked means that their first request was drawn.
@@ -34,73 +37,93 @@ type owner struct {
 type knowledge struct {
 	// revision is the highest that an answer has told.
 	revision int64
-	// hasKey means that there is an Active key. Once there is one, a load leaves
-	// the owner with one at every instant.
-	hasKey bool
-	// begun counts the changes that were asked for.
-	begun int
-	// open counts those of which it is not known whether they were made.
-	open int
+	// begun counts the changes that were asked for, and removals those among them
+	// that leave the owner without a key.
+	begun, removals int
+	// open and openRemovals count those of which it is not known whether they were
+	// made.
+	open, openRemovals int
 }
 
-// issued is a key that an answer has told. It was Active from its revision to
-// the next one.
+// issued is a key that an answer has told. It was Active from its revision on.
 type issued struct {
 	keyID      string
-	credential string // "" when only a repeated answer told of it
+	credential string // "" when only a view or a repeated answer told of it
 	revision   int64
-}
-
-// isFirst tells whether this is the first request about an owner without a key.
-func (o *owner) isFirst() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	first := !o.asked && !o.known.hasKey
-	o.asked = true
-	return first
 }
 
 // call is a request about an owner, with what was known when it began.
 type call struct {
 	operation operation
 	owner     *owner
-	// named is the key whose credential a decision presents; nil when it names
-	// the owner or, bySchedule, the owner's schedule.
+	// named is the key that is to be deleted, or whose credential a decision
+	// presents; nil when the decision names the owner or, bySchedule, the owner's
+	// schedule.
 	named      *issued
 	bySchedule bool
-	// idempotencyKey is a change's; repeats means that it was sent before.
+	// idempotencyKey is a create's or a rotation's; repeats means that it was sent
+	// before.
 	idempotencyKey string
 	repeats        bool
 	before         knowledge
 }
 
+// makesKey tells whether the operation is one that does.
+func (o operation) makesKey() bool { return o == create || o == rotate }
+
+func (o operation) isChange() bool { return o.makesKey() || o == deleteOne || o == deleteAll }
+
 // begin settles what the task leaves open. The Idempotency-Key is used for a
-// change, unless the answer to one like it is missing.
+// create or a rotation, unless the answer to one like it is missing.
 func (o *owner) begin(t task, idempotencyKey string) *call {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	c := &call{operation: t.operation, owner: o, before: o.known}
-	switch t.operation {
+	c := &call{operation: o.possible(t.operation), owner: o, before: o.known}
+	switch c.operation {
 	case decide:
 		c.named = o.choose(t.roll)
 		c.bySchedule = c.named == nil && t.roll < 90
 	case create, rotate:
 		c.idempotencyKey = idempotencyKey
-		if lost := o.lost[t.operation]; len(lost) > 0 {
+		if lost := o.lost[c.operation]; len(lost) > 0 {
 			c.idempotencyKey, c.repeats = lost[0], true
-			o.lost[t.operation] = lost[1:]
-		} else {
+			o.lost[c.operation] = lost[1:]
+		}
+	case deleteOne:
+		c.named = o.phasedOut()
+	case deleteAll:
+		o.known.removals++
+		o.known.openRemovals++
+	case view:
+	}
+	if c.operation.isChange() {
+		o.known.begun++
+		if !c.repeats {
 			o.known.open++
 		}
-		o.known.begun++
-	case view:
 	}
 	return c
 }
 
-// choose is the key that a decision is about: of 10 rolls, 7 are the one that is
-// Active, as far as is known, one is another, and 2 are none: one names the
-// schedule and one the owner.
+// possible is what is done when an operation is drawn: the first request creates
+// the key, as does a deletion while there is none; and one that finds no Phased
+// out key to delete makes one.
+func (o *owner) possible(drawn operation) operation {
+	_, hasKey := o.activeAt(o.known.revision)
+	isFirst := !o.asked
+	o.asked = true
+	switch {
+	case !hasKey && (isFirst || o.known.open == 0 && (drawn == deleteOne || drawn == deleteAll)):
+		return create
+	case drawn == deleteOne && o.phasedOut() == nil:
+		return rotate
+	}
+	return drawn
+}
+
+// choose is the key that a decision is about: of 10 rolls, 7 are the one that was
+// made last, one is another, and 2 are none: one names the schedule and one the
+// owner.
 func (o *owner) choose(roll int) *issued {
 	var usable []issued
 	for _, key := range o.keys {
@@ -117,6 +140,16 @@ func (o *owner) choose(roll int) *issued {
 	default:
 		return &usable[last]
 	}
+}
+
+// phasedOut is the oldest key that is known to be, if there is one.
+func (o *owner) phasedOut() *issued {
+	for _, key := range o.keys {
+		if o.endOf(key) <= o.known.revision && o.deletionOf(key.keyID) == notYet {
+			return &key
+		}
+	}
+	return nil
 }
 
 // naming is how a decision names its key.
@@ -140,7 +173,7 @@ func (o *owner) naming() map[string]any {
 func (c *call) end(a answer) string {
 	c.owner.mu.Lock()
 	defer c.owner.mu.Unlock()
-	if c.operation == create || c.operation == rotate {
+	if c.operation.isChange() {
 		c.settle(a)
 	}
 	return c.judge(a)
@@ -149,30 +182,45 @@ func (c *call) end(a answer) string {
 // settle draws a change's conclusions. Only its key proves that a repeated
 // change was made; that an answer is refused proves it of a first one.
 func (c *call) settle(a answer) {
-	o := c.owner
 	switch {
-	case a.status == 201 && a.isJSON:
-		o.known.open--
-		o.known.hasKey = true
-		o.known.revision = max(o.known.revision, a.Revision)
-		o.learn(issued{keyID: a.Key.ID, credential: a.Credential, revision: a.Revision})
-	case a.status >= 500 || a.status == 201:
-		o.lose(c)
+	case c.operation.makesKey() && a.status == 201 && a.isJSON:
+		c.close(a.Revision)
+		c.owner.learn(issued{keyID: a.Key.ID, credential: a.Credential, revision: a.Revision})
+	case !c.operation.makesKey() && a.status == 200 && a.isJSON:
+		c.close(a.Revision)
+		for _, key := range a.Deleted {
+			c.owner.forget(key.ID, a.Revision)
+		}
+	case a.status >= 500 || a.status < 300:
+		c.owner.lose(c)
 	case !c.repeats:
-		o.known.open--
+		c.close(0)
 	}
+}
+
+// close notes that it is known what became of the change.
+func (c *call) close(revision int64) {
+	o := c.owner
+	o.known.open--
+	if c.operation == deleteAll {
+		o.known.openRemovals--
+	}
+	o.known.revision = max(o.known.revision, revision)
 }
 
 // noAnswer remembers that a change may have been made.
 func (c *call) noAnswer() {
 	c.owner.mu.Lock()
 	defer c.owner.mu.Unlock()
-	if c.operation == create || c.operation == rotate {
-		c.owner.lose(c)
-	}
+	c.owner.lose(c)
 }
 
+// lose keeps what a create or a rotation is asked again with. What became of a
+// deletion, nothing tells: it stays open.
 func (o *owner) lose(c *call) {
+	if !c.operation.makesKey() {
+		return
+	}
 	if o.lost == nil {
 		o.lost = map[operation][]string{}
 	}
@@ -187,6 +235,45 @@ func (o *owner) learn(key issued) {
 	if !found {
 		o.keys = slices.Insert(o.keys, at, key)
 	}
+}
+
+// forget notes the deletion of a key, of which the load may not have heard yet.
+func (o *owner) forget(keyID string, revision int64) {
+	if o.deletedAt == nil {
+		o.deletedAt = map[string]int64{}
+	}
+	o.deletedAt[keyID] = min(revision, o.deletionOf(keyID))
+}
+
+// notYet is the revision of what has not happened, as far as is known.
+const notYet int64 = math.MaxInt64
+
+func (o *owner) deletionOf(keyID string) int64 {
+	if revision, isDeleted := o.deletedAt[keyID]; isDeleted {
+		return revision
+	}
+	return notYet
+}
+
+// endOf is the revision since when a key is known not to be Active.
+func (o *owner) endOf(key issued) int64 {
+	end := o.deletionOf(key.keyID)
+	for _, other := range o.keys {
+		if other.revision > key.revision {
+			return min(end, other.revision)
+		}
+	}
+	return end
+}
+
+// activeAt is the key that was Active at a revision, as far as is known.
+func (o *owner) activeAt(revision int64) (key issued, exists bool) {
+	for _, k := range slices.Backward(o.keys) {
+		if k.revision <= revision {
+			return k, o.endOf(k) > revision
+		}
+	}
+	return issued{}, false
 }
 
 // keyAt is the key that was made with a revision, if this load knows it.

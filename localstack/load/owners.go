@@ -63,7 +63,10 @@ func (g *generator) meet(ctx context.Context, p person, token string) (*owner, e
 	}
 	o.accountID, o.iamID = a.Owner.AccountID, a.Owner.IAMID
 	o.isNew = a.Revision == 0
-	o.known = knowledge{revision: a.Revision, hasKey: a.Active != nil}
+	o.known.revision = a.Revision
+	if a.Active != nil {
+		o.learn(issued{keyID: a.Active.ID, revision: a.Revision})
+	}
 	return o, nil
 }
 
@@ -138,7 +141,8 @@ func (g *generator) cleanUp(ctx context.Context) {
 func (o *owner) mayHaveKeys() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.known.hasKey || o.known.open > 0
+	_, hasKey := o.activeAt(o.known.revision)
+	return hasKey || o.known.open > 0
 }
 
 // each calls the function with 0 to n-1, several at once, until one fails.

@@ -41,6 +41,7 @@ type answer struct {
 	Reason      string
 	Key         struct{ ID string }
 	Active      *struct{ ID string }
+	Deleted     []struct{ ID string }
 	Credential  string
 	ScheduleRef string
 	Revision    int64
@@ -78,6 +79,10 @@ func (s *service) create(ctx context.Context, o *owner, idempotencyKey string) (
 
 func (s *service) rotate(ctx context.Context, o *owner, idempotencyKey string) (answer, error) {
 	return s.send(ctx, http.MethodPost, rotationPath, o.token, idempotencyKey, nil)
+}
+
+func (s *service) deleteOne(ctx context.Context, o *owner, keyID string) (answer, error) {
+	return s.send(ctx, http.MethodDelete, keysPath+"/"+keyID, o.token, "", nil)
 }
 
 func (s *service) deleteAll(ctx context.Context, o *owner) (answer, error) {

@@ -45,20 +45,23 @@ are due wait, and their wait is part of their latency. What has not begun when
 the time is over never does, and is counted.
 
 Each owner has a schedule that follows the Active key, and their first request
-creates the key. Afterwards 7 decisions of 10 present the Active key's
-credential, 1 names the schedule, 1 names the owner, and 1 presents the
-credential of a key that was rotated away, once there is one. An owner may make
-10 keys at once and then one every 15 minutes; so more creates and rotations
-than 10 for each owner are answered 409 active_key_exists and 429
-rotation_rate_exceeded, as promised. More owners make more keys.
+creates the key. Afterwards 7 decisions of 10 present the credential that was
+made last, 1 names the schedule, 1 names the owner, and 1 presents the
+credential of an older key, once there is one: of a Phased out or a deleted one.
+A delete-one deletes the oldest Phased out key, and rotates when there is none;
+a delete-all creates when there is no key. An owner may make 10 keys at once and
+then one every 15 minutes; so more creates and rotations than 10 for each owner
+are answered 409 active_key_exists and 429 rotation_rate_exceeded, as promised.
+More owners make more keys.
 
 Status 1: an answer was not as promised. Among others: an old credential is
-allowed though its rotation had been answered before the question was asked; an
-Active one is refused; there is no Active key during a rotation; an owner gets
-more or fewer keys than the allowance; an answer that the contract does not
-have (500, 502, 504), or none within 35 s. As promised, and counted: 503 with
-Retry-After, 409 conflict, and 429 of the gateway. After 503 and lost answers
-the next change of that owner repeats the Idempotency-Key.
+allowed though its rotation or deletion had been answered before the question
+was asked; an Active one is refused; there is no Active key during a rotation;
+a deletion leaves a key that it was to delete; an owner gets more or fewer keys
+than the allowance; an answer that the contract does not have (500, 502, 504),
+or none within 35 s. As promised, and counted: 503 with Retry-After, 409
+conflict, and 429 of the gateway. After 503 and lost answers the next create or
+rotation of that owner repeats the Idempotency-Key.
 Status 130: stopped by Ctrl-C. The summary is printed nevertheless.
 
 At the end all keys of the owners are deleted, and their secrets with them, and
@@ -73,8 +76,8 @@ LOAD_OWNER the number of the owner (1, 2, …; 0 for the job runner). The owners
 must be different users, for tests only: their keys are deleted at the end. The
 job runner must be of their account, or a PlatformJobRunner. Tokens have to be
 good for the time of the load and a minute. Keep in mind that Secrets Manager
-takes 50 writes a second in a region, of which a create needs one and a rotation
-three, and that every request is billed.
+takes 50 writes a second in a region, of which a create or a deletion needs one
+and a rotation three, and that every request is billed.
 
 Flags:
 `

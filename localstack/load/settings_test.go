@@ -103,7 +103,7 @@ func TestMixIsDrawnByItsShares(t *testing.T) {
 			t.Errorf("%s: %d of %d, want %d", o, drawn[o], m.sum(), m[o])
 		}
 	}
-	if m.String() != "decide 90 %, view 4 %, create 2 %, rotate 4 %" {
+	if m.String() != "decide 90 %, view 4 %, create 2 %, rotate 2.5 %, delete-one 1 %, delete-all 0.5 %" {
 		t.Error(m)
 	}
 }

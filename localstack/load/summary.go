@@ -73,14 +73,14 @@ func (s summary) print(out io.Writer) {
 	}
 
 	if len(s.rows) > 0 {
-		fmt.Fprintf(out, "\n%-10s%-28s%8s%10s%10s%10s%10s\n", "operation", "outcome", "count", "p50", "p90", "p99", "max")
+		fmt.Fprintf(out, "\n%-12s%-28s%8s%10s%10s%10s%10s\n", "operation", "outcome", "count", "p50", "p90", "p99", "max")
 	}
 	for _, r := range s.rows {
 		name, outcome := string(r.operation), "all"
 		if r.outcome != "" {
 			name, outcome = "", r.outcome
 		}
-		fmt.Fprintf(out, "%-10s%-28s%8d%10s%10s%10s%10s\n", name, outcome, len(r.latencies), shownPercentile(r.latencies, 50),
+		fmt.Fprintf(out, "%-12s%-28s%8d%10s%10s%10s%10s\n", name, outcome, len(r.latencies), shownPercentile(r.latencies, 50),
 			shownPercentile(r.latencies, 90), shownPercentile(r.latencies, 99), shownPercentile(r.latencies, 100))
 	}
 

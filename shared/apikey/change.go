@@ -20,10 +20,21 @@ type ChangeRequest struct {
 	DeliveryKey string
 }
 
+// Administrator is who asks for a change of another user's keys: a user of the
+// same account.
+func (r ChangeRequest) Administrator() Owner {
+	return Owner{AccountID: r.Owner.AccountID, IAMID: r.Actor.ID}
+}
+
 // Command is what a ring's operation is told: who asks, when, and under which
 // id the request is traced.
 type Command struct {
 	Actor         Actor
 	Now           time.Time
 	CorrelationID string
+}
+
+// Command is what the ring's operation is told, now.
+func (r ChangeRequest) Command(now time.Time) Command {
+	return Command{Actor: r.Actor, Now: now, CorrelationID: r.CorrelationID}
 }

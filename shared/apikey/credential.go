@@ -35,18 +35,18 @@ const (
 	CredentialPattern = `cpdk_[0-9A-Za-z]{43}_[0-9A-Za-z]{49}`
 )
 
-// HoldsCredential tells whether a text has something in it that begins like a
+// holdsCredential tells whether a text has something in it that begins like a
 // credential. Such a text must not be kept.
-func HoldsCredential(text string) bool { return strings.Contains(text, CredentialPrefix) }
+func holdsCredential(text string) bool { return strings.Contains(text, CredentialPrefix) }
 
 // CheckText tells what is wrong with a text that a client wants kept: it must be
 // printable and hold no credential, whose only places are Secrets Manager and the
 // answer that makes it. Errors: invalid_request.
 func CheckText(field, text string) error {
 	switch {
-	case HoldsCredential(text):
+	case holdsCredential(text):
 		return Invalid(field, "holds what looks like an API key ("+CredentialPrefix+"…), which must not be stored")
-	case !Printable(text):
+	case !isPrintable(text):
 		return Invalid(field, "contains a character that cannot be printed")
 	}
 	return nil

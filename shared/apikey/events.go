@@ -83,3 +83,30 @@ type Event struct {
 
 // Job is a long-running task, as its runner names it. The zero value is none.
 type Job struct{ ID, Type, Service string }
+
+// RotationDue announces that the Active key will be rotated at the instant.
+func (r Ring) RotationDue(c Command, at time.Time) Event {
+	event := r.event(c, EventRotationDue, *r.Active)
+	event.DueAt = at
+	return event
+}
+
+// RotationFailed announces that the Active key, which is due, was not rotated,
+// and why.
+func (r Ring) RotationFailed(c Command, why Code) Event {
+	event := r.event(c, EventRotationFailed, *r.Active)
+	event.Reason = string(why)
+	return event
+}
+
+// UseRefused announces that the credential of a key was presented, for a job
+// unless that is zero, and refused for the reason: it is not Active any more.
+func (r Ring) UseRefused(c Command, id KeyID, reason string, job Job) Event {
+	key, exists := r.Key(id)
+	if !exists {
+		key = Key{ID: id} // of a deleted key no more is known
+	}
+	event := r.event(c, EventUseRefused, key)
+	event.Reason, event.Job = reason, job
+	return event
+}

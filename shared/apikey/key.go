@@ -27,9 +27,10 @@ const (
 )
 
 // Actor is who made a change: the user, an administrator of the account, the
-// schedule that rotates keys, or who operates the service and restored its table; or who presented a key: a job runner, or the gateway
-// of an API that is protected by keys. ID is the IAM id of a person or runner, or
-// the ARN of the API's stage.
+// schedule that rotates keys, or who operates the service and restored its table; or
+// who presented a key: a job runner, or the gateway of an API that is protected by
+// keys. ID is the IAM id of a person or runner, the ARN of the API's stage, or the
+// name of what else it was.
 type Actor struct {
 	Kind ActorKind
 	ID   string

@@ -45,15 +45,15 @@ func (o Owner) Validate() error {
 			return fmt.Errorf("%s is empty", part.name)
 		case len(part.value) > part.maxBytes:
 			return fmt.Errorf("%s is longer than %d bytes", part.name, part.maxBytes)
-		case !Printable(part.value):
+		case !isPrintable(part.value):
 			return fmt.Errorf("%s contains a character that cannot be printed", part.name)
 		}
 	}
 	return nil
 }
 
-// Printable tells whether s is valid UTF-8 of printable characters only.
-func Printable(s string) bool {
+// isPrintable tells whether s is valid UTF-8 of printable characters only.
+func isPrintable(s string) bool {
 	if !utf8.ValidString(s) {
 		return false
 	}

@@ -44,24 +44,24 @@ func (p RotationPolicy) Validate() error {
 	return nil
 }
 
-// RotationDueAt is the instant at which an Active key is to be rotated; the zero
+// rotationDueAt is the instant at which an Active key is to be rotated; the zero
 // time is never.
-func (p RotationPolicy) RotationDueAt(active Key) time.Time {
+func (p RotationPolicy) rotationDueAt(active Key) time.Time {
 	return after(active.CreatedAt, p.MaxAgeDays)
 }
 
-// NoticeDueAt is the instant from which the rotation is announced; the zero time
+// noticeDueAt is the instant from which the rotation is announced; the zero time
 // is never.
-func (p RotationPolicy) NoticeDueAt(active Key) time.Time {
+func (p RotationPolicy) noticeDueAt(active Key) time.Time {
 	if p.NoticeDays == 0 {
 		return time.Time{}
 	}
 	return after(active.CreatedAt, p.MaxAgeDays-p.NoticeDays)
 }
 
-// DeletionDueAt is the instant at which a Phased out key is to be deleted; the
+// deletionDueAt is the instant at which a Phased out key is to be deleted; the
 // zero time is never.
-func (p RotationPolicy) DeletionDueAt(phasedOut Key) time.Time {
+func (p RotationPolicy) deletionDueAt(phasedOut Key) time.Time {
 	return after(phasedOut.PhasedOutAt, p.DeletePhasedOutAfterDays)
 }
 
@@ -91,15 +91,17 @@ type Due struct {
 	Deletions []KeyID
 }
 
-// DueUnder is what the policy has the clock do now.
-func (r Ring) DueUnder(p RotationPolicy, now time.Time) (due Due) {
+// DueUnder is what the policy has the clock do now: the owner's own, or else the
+// deployment's.
+func (r Ring) DueUnder(deployment RotationPolicy, now time.Time) (due Due) {
+	p, _ := r.PolicyUnder(deployment)
 	if r.Active != nil {
-		due.RotationAt = p.RotationDueAt(*r.Active)
+		due.RotationAt = p.rotationDueAt(*r.Active)
 		due.Rotation = isPast(due.RotationAt, now)
-		due.Notice = !due.Rotation && isPast(p.NoticeDueAt(*r.Active), now)
+		due.Notice = !due.Rotation && isPast(p.noticeDueAt(*r.Active), now)
 	}
 	for _, key := range r.PhasedOut {
-		if isPast(p.DeletionDueAt(key), now) {
+		if isPast(p.deletionDueAt(key), now) {
 			due.Deletions = append(due.Deletions, key.ID)
 		}
 	}
@@ -115,11 +117,11 @@ func (r Ring) NextDueAt(p RotationPolicy) (next time.Time) {
 		}
 	}
 	if r.Active != nil {
-		sooner(p.RotationDueAt(*r.Active))
-		sooner(p.NoticeDueAt(*r.Active))
+		sooner(p.rotationDueAt(*r.Active))
+		sooner(p.noticeDueAt(*r.Active))
 	}
 	for _, key := range r.PhasedOut {
-		sooner(p.DeletionDueAt(key))
+		sooner(p.deletionDueAt(key))
 	}
 	return next
 }
@@ -165,67 +167,4 @@ func (r Ring) SetPolicy(c Command, p RotationPolicy) (Ring, *Event, error) {
 	event := next.event(c, EventPolicyChanged)
 	event.Policy = new(p)
 	return next, &event, nil
-}
-
-// Suspend deletes every key of the owner and keeps new ones from being made,
-// until Reinstate. Of an owner who is suspended already it changes nothing: the
-// event is nil.
-func (r Ring) Suspend(c Command) (Ring, *Event) {
-	if r.Suspended {
-		return r, nil
-	}
-	next := r.next()
-	deleted := next.deleteAll(c)
-	next.Suspended = true
-	event := next.event(c, EventOwnerSuspended, deleted...)
-	event.SecretARN = r.SecretARN
-	return next, &event
-}
-
-// MayAdminister refuses an administrator who was off-boarded: a token that is
-// still valid must not undo that, nor off-board the others. Errors:
-// owner_suspended.
-func (r Ring) MayAdminister() error {
-	if r.Suspended {
-		return refuse(CodeOwnerSuspended, "You were off-boarded, and administer nobody until another administrator ends the suspension.")
-	}
-	return nil
-}
-
-// Reinstate ends a suspension. Without one it changes nothing: the event is nil.
-func (r Ring) Reinstate(c Command) (Ring, *Event) {
-	if !r.Suspended {
-		return r, nil
-	}
-	next := r.next()
-	next.Suspended = false
-	event := next.event(c, EventOwnerReinstated)
-	return next, &event
-}
-
-// RotationDue announces that the Active key will be rotated at the instant.
-func (r Ring) RotationDue(c Command, at time.Time) Event {
-	event := r.event(c, EventRotationDue, *r.Active)
-	event.DueAt = at
-	return event
-}
-
-// RotationFailed announces that the Active key, which is due, was not rotated,
-// and why.
-func (r Ring) RotationFailed(c Command, why Code) Event {
-	event := r.event(c, EventRotationFailed, *r.Active)
-	event.Reason = string(why)
-	return event
-}
-
-// UseRefused announces that the credential of a key was presented, for a job
-// unless that is zero, and refused for the reason: it is not Active any more.
-func (r Ring) UseRefused(c Command, id KeyID, reason string, job Job) Event {
-	key, exists := r.Key(id)
-	if !exists {
-		key = Key{ID: id} // of a deleted key no more is known
-	}
-	event := r.event(c, EventUseRefused, key)
-	event.Reason, event.Job = reason, job
-	return event
 }

@@ -34,7 +34,7 @@ type Ring struct {
 	Policy *RotationPolicy
 	// Suspended means that the owner was off-boarded and gets no new key.
 	Suspended bool
-	// SecretARN is the secret that holds the credentials; "" when there are no keys.
+	// SecretARN is the secret that holds the credentials; "" when no key is Active.
 	SecretARN string
 	// LastCreatedAt is the time in the newest key's name. It outlives the key,
 	// so that names increase even when the clock does not.

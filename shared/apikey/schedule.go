@@ -60,7 +60,7 @@ func IsScheduleID(id string) bool {
 			return false
 		}
 	}
-	return id != "" && len(id) <= maxScheduleIDBytes && !HoldsCredential(id)
+	return id != "" && len(id) <= maxScheduleIDBytes && !holdsCredential(id)
 }
 
 // isBoundAs tells whether the other binding says the same.

@@ -82,6 +82,7 @@ func TestOnADeadConnectionReadsAreRepeatedAtOnceAndWritesAreNot(t *testing.T) {
 		"DynamoDB_20120810.BatchGetItem":          {false, 3},
 		"DynamoDB_20120810.TransactGetItems":      {false, 3},
 		"DynamoDB_20120810.Query":                 {false, 3},
+		"DynamoDB_20120810.Scan":                  {false, 3},
 		"secretsmanager.GetSecretValue":           {false, 3},
 		"secretsmanager.DescribeSecret":           {false, 3},
 		"DynamoDB_20120810.TransactWriteItems":    {true, 2},

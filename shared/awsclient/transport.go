@@ -132,7 +132,7 @@ func makeReplayable(r *http.Request) error {
 // isRead tells by the operation's name whether a call changes nothing.
 func isRead(r *http.Request) bool {
 	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-	for _, prefix := range []string{"Get", "BatchGet", "TransactGet", "Query", "Describe", "List"} {
+	for _, prefix := range []string{"Get", "BatchGet", "TransactGet", "Query", "Scan", "Describe", "List"} {
 		if strings.HasPrefix(operation, prefix) {
 			return true
 		}

@@ -48,12 +48,11 @@ type User struct {
 
 // UserOf is the user of a ring, now.
 func UserOf(ring apikey.Ring, lastUsedAt map[apikey.KeyID]time.Time, deployment apikey.RotationPolicy, now time.Time) User {
-	policy, _ := ring.PolicyUnder(deployment)
 	user := User{
 		Owner:          OwnerOf(ring.Owner),
 		PhasedOutCount: len(ring.PhasedOut),
 		RotationPolicy: RotationPolicyOf(ring, deployment),
-		Overdue:        ring.DueUnder(policy, now).Rotation,
+		Overdue:        ring.DueUnder(deployment, now).Rotation,
 		Suspended:      ring.Suspended,
 	}
 	if ring.Active != nil {

@@ -96,7 +96,7 @@ func (c claims) check(issuer, audience string, now time.Time) error {
 	if !ok {
 		return missing("exp")
 	}
-	if !now.Before(exp.Add(Leeway)) {
+	if !now.Before(exp.Add(leeway)) {
 		return refuse("The token has expired.")
 	}
 	for _, start := range []struct{ claim, detail string }{
@@ -109,7 +109,7 @@ func (c claims) check(issuer, audience string, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		if ok && now.Add(Leeway).Before(at) {
+		if ok && now.Add(leeway).Before(at) {
 			return refuse(start.detail)
 		}
 	}

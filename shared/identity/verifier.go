@@ -25,9 +25,9 @@ import (
 // Gateway lets 10,240 bytes of headers through, all headers together.
 const MaxTokenBytes = 8 << 10
 
-// Leeway is how far the issuer's clock and ours may be apart: a token works
+// leeway is how far the issuer's clock and ours may be apart: a token works
 // that much longer than it says, and that much earlier.
-const Leeway = time.Minute
+const leeway = time.Minute
 
 // algorithms are the only ones whose signatures count, whatever a token's
 // header says. "none" and the HMAC family are out, and so are RSA and ECDSA in

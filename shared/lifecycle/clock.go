@@ -10,11 +10,13 @@ import (
 
 // RotateDue rotates the key with that id, unless it is no longer the Active one or
 // no longer due, by the owner's policy or else the deployment's: however many
-// clocks see it due, it is rotated once. Errors: those of Rotate.
+// clocks see it due, it is rotated once. What was found due is asked of each ring
+// that the change is about to be made to: it may have been changed since, or put
+// off by another policy. Errors: those of Rotate.
 func (s *Service) RotateDue(ctx context.Context, r apikey.ChangeRequest, deployment apikey.RotationPolicy, id apikey.KeyID) (rotated bool, err error) {
 	how := s.rotation(r.Owner)
 	how.wanted = func(ring apikey.Ring) bool {
-		return ring.Active != nil && ring.Active.ID == id && s.due(ring, deployment).Rotation
+		return ring.Active != nil && ring.Active.ID == id && ring.DueUnder(deployment, s.Now()).Rotation
 	}
 	issued, err := s.issue(ctx, r, how)
 	return issued.Key.ID != apikey.KeyID{}, err
@@ -28,7 +30,7 @@ func (s *Service) DeleteUnused(ctx context.Context, r apikey.ChangeRequest, depl
 		unlessRunning: true,
 		reach:         func(ring apikey.Ring) jobauth.Reach { return jobauth.OfDeletion(ring, id) },
 		change: func(ring apikey.Ring, c apikey.Command) (apikey.Ring, *apikey.Event, error) {
-			if !slices.Contains(s.due(ring, deployment).Deletions, id) {
+			if !slices.Contains(ring.DueUnder(deployment, s.Now()).Deletions, id) {
 				return ring, nil, nil
 			}
 			next, event, err := ring.DeleteOne(c, id)
@@ -40,12 +42,4 @@ func (s *Service) DeleteUnused(ctx context.Context, r apikey.ChangeRequest, depl
 	}
 	s.repair(ctx, r.Owner)
 	return true, nil
-}
-
-// due is what the clock is to do about the ring now. It is asked of each ring that
-// a change is about to be made to: what was found due may have been changed since,
-// or put off by another policy.
-func (s *Service) due(ring apikey.Ring, deployment apikey.RotationPolicy) apikey.Due {
-	policy, _ := ring.PolicyUnder(deployment)
-	return ring.DueUnder(policy, s.Now())
 }

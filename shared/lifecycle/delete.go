@@ -54,11 +54,13 @@ func (s *Service) deleteSecret(ctx context.Context, arn string) {
 	}
 }
 
-// deletion is what tells the two apart.
+// deletion is what tells one way of deleting keys from another.
 type deletion struct {
 	// once makes it one deletion however often it is delivered. That of one key
 	// needs none: no key comes back.
 	once store.Idempotency
+	// apply is how it is applied; nil is the owner's own way.
+	apply update
 	// unlessRunning leaves keys alone that a running operation holds.
 	unlessRunning bool
 	reach         func(apikey.Ring) jobauth.Reach
@@ -66,12 +68,16 @@ type deletion struct {
 }
 
 func (s *Service) delete(ctx context.Context, r apikey.ChangeRequest, how deletion) (deleted Deleted, event *apikey.Event, err error) {
-	result, err := s.Rings.Update(ctx, r.Owner, how.once,
+	apply := how.apply
+	if apply == nil {
+		apply = s.Rings.Update
+	}
+	result, err := apply(ctx, r.Owner, how.once,
 		func(ctx context.Context, ring apikey.Ring) (apikey.Ring, *apikey.Event, error) {
 			if err := ring.CheckRevision(r.ExpectedRevisions); err != nil {
 				return ring, nil, err
 			}
-			next, event, err := how.change(ring, s.command(r))
+			next, event, err := how.change(ring, r.Command(s.Now()))
 			if err != nil || event == nil {
 				return ring, nil, err
 			}

@@ -83,7 +83,7 @@ func (s *Service) issue(ctx context.Context, r apikey.ChangeRequest, how issuanc
 	)
 	result, err := s.Rings.Update(ctx, r.Owner, store.Idempotency{Key: r.IdempotencyKey, Operation: how.operation},
 		func(ctx context.Context, ring apikey.Ring) (apikey.Ring, *apikey.Event, error) {
-			command := s.command(r)
+			command := r.Command(s.Now())
 			if how.wanted != nil && !how.wanted(ring) {
 				return ring, nil, nil
 			}

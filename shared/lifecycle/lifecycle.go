@@ -20,10 +20,6 @@ type Service struct {
 	Log    *slog.Logger
 }
 
-func (s *Service) command(r apikey.ChangeRequest) apikey.Command {
-	return apikey.Command{Actor: r.Actor, Now: s.Now(), CorrelationID: r.CorrelationID}
-}
-
 // Issued is the answer to a create or rotate.
 type Issued struct {
 	Key apikey.Key

@@ -60,7 +60,7 @@ func (s *Service) restoreStep(
 		},
 	}
 	if !apply {
-		_, _, err := how.change(ring, s.command(r))
+		_, _, err := how.change(ring, r.Command(s.Now()))
 		return event, next, err
 	}
 	r.ExpectedRevisions = []int64{ring.Revision}

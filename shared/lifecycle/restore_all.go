@@ -3,11 +3,11 @@ package lifecycle
 import (
 	"context"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/parallel"
 	"github.com/userapikey/service/shared/store"
 )
 
@@ -58,21 +58,14 @@ func (r *restoring) all() AllRestored {
 
 // page looks at the rings of a page, several at a time.
 func (r *restoring) page(ctx context.Context, found []store.FoundRing) {
-	var group sync.WaitGroup
-	places := make(chan struct{}, restoredAtOnce)
-	for _, f := range found {
-		places <- struct{}{}
-		group.Go(func() {
-			defer func() { <-places }()
-			r.rings.Add(1)
-			if err := r.ring(ctx, f); err != nil {
-				r.failed.Add(1)
-				r.Log.WarnContext(ctx, "not compared with its secrets; do it again",
-					"owner", f.Locator.String(), "code", string(apikey.CodeOf(err)), "error", err)
-			}
-		})
-	}
-	group.Wait()
+	parallel.Each(restoredAtOnce, found, func(f store.FoundRing) {
+		r.rings.Add(1)
+		if err := r.ring(ctx, f); err != nil {
+			r.failed.Add(1)
+			r.Log.WarnContext(ctx, "not compared with its secrets; do it again",
+				"owner", f.Locator.String(), "code", string(apikey.CodeOf(err)), "error", err)
+		}
+	})
 }
 
 func (r *restoring) ring(ctx context.Context, f store.FoundRing) error {

@@ -44,7 +44,7 @@ func samples(t *testing.T) map[string]apikey.Event {
 	})
 	s.by(user).policy("rotation-policy-changed", apikey.RotationPolicy{MaxAgeDays: 90, NoticeDays: 14, DeletePhasedOutAfterDays: 30})
 	s.pass(76)
-	s.by(clock).keep("rotation-due", s.ring.RotationDue(s.command(), s.ring.Policy.RotationDueAt(first)))
+	s.by(clock).keep("rotation-due", s.ring.RotationDue(s.command(), s.ring.DueUnder(apikey.RotationPolicy{}, s.now).RotationAt))
 	s.pass(14)
 	s.by(clock).keep("rotation-failed", s.ring.RotationFailed(s.command(), apikey.CodeTooManyPhasedOutKeys))
 	s.by(clock).key("rotated", apikey.Ring.Rotate)

@@ -71,19 +71,16 @@ func (s *Store) Announce(ctx context.Context, event apikey.Event) (announced boo
 	return true, nil
 }
 
-// NotYetAnnounced picks from keys, each with its owner's locator, those whose
-// coming rotation was not announced, in one call for a hundred. Errors:
-// unavailable.
+// NotYetAnnounced picks from rings, which have an Active key, those whose coming
+// rotation was not announced, in one call for a hundred. Errors: unavailable.
 func (s *Store) NotYetAnnounced(ctx context.Context, rings []apikey.Ring) ([]apikey.Ring, error) {
 	var keys []item
-	read := sortKeyed{}
 	for _, ring := range rings {
 		keys = append(keys, itemKey(ring.Owner.Locator(), duePrefix+ring.Active.ID.String()))
 	}
-	for start := 0; start < len(keys); start += maxBatchKeys {
-		if err := s.readBatch(ctx, keys[start:min(len(keys), start+maxBatchKeys)], read); err != nil {
-			return nil, unavailable(err)
-		}
+	read, err := s.readAll(ctx, keys)
+	if err != nil {
+		return nil, err
 	}
 	var pending []apikey.Ring
 	for i, ring := range rings {

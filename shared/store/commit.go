@@ -53,7 +53,7 @@ func (s *Store) commit(ctx context.Context, input *dynamodb.TransactWriteItemsIn
 		case lost == nil && isClientFault(err):
 			return refused, err
 		case isConditionFailed(err):
-			// After a lost answer. The ring has moved on: was it by our hand?
+			// After a lost answer. A ring has moved on: was it by our hand?
 			return s.whoCommitted(ctx, event, err)
 		default:
 			lost = errors.Join(lost, err)
@@ -80,9 +80,12 @@ func (s *Store) whoCommitted(ctx context.Context, event apikey.Event, cause erro
 // sendOnce takes the SDK's own retries out of one call.
 func sendOnce(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} }
 
-// transaction identifies the event and makes the one write of a change. It fails
-// for a change that has no room in a transaction.
-func (s *Store) transaction(next apikey.Ring, event *apikey.Event, idempotency Idempotency) (*dynamodb.TransactWriteItemsInput, error) {
+// transaction identifies the event and makes the one write of a change, which
+// waits for the guard, unless that is nil. It fails for a change that has no room
+// in a transaction.
+func (s *Store) transaction(
+	next apikey.Ring, event *apikey.Event, idempotency Idempotency, guard *types.ConditionCheck,
+) (*dynamodb.TransactWriteItemsInput, error) {
 	if err := s.identify(event); err != nil {
 		return nil, err
 	}
@@ -91,6 +94,9 @@ func (s *Store) transaction(next apikey.Ring, event *apikey.Event, idempotency I
 	items := []types.TransactWriteItem{
 		{Put: s.putRing(encodeRing(next), next.Revision-1)},
 		{Put: &types.Put{TableName: &s.table, Item: announcement}},
+	}
+	if guard != nil {
+		items = append(items, types.TransactWriteItem{ConditionCheck: guard})
 	}
 	if idempotency.Key != "" {
 		record := encodeRecord(idempotencyRecord{operation: idempotency.Operation, event: *event})
@@ -109,13 +115,17 @@ func (s *Store) transaction(next apikey.Ring, event *apikey.Event, idempotency I
 // was read.
 func (s *Store) putRing(ring item, revisionRead int64) *types.Put {
 	put := &types.Put{TableName: &s.table, Item: ring}
-	if revisionRead == 0 {
-		put.ConditionExpression = aws.String("attribute_not_exists(pk)")
-		return put
-	}
-	put.ConditionExpression = aws.String("revision = :read")
-	put.ExpressionAttributeValues = item{":read": number(revisionRead)}
+	put.ConditionExpression, put.ExpressionAttributeValues = asRead(revisionRead)
 	return put
+}
+
+// asRead is the condition that a ring is still at the revision that was read; 0
+// was none.
+func asRead(revision int64) (condition *string, values item) {
+	if revision == 0 {
+		return aws.String("attribute_not_exists(pk)"), nil
+	}
+	return aws.String("revision = :read"), item{":read": number(revision)}
 }
 
 // isConflict tells whether another transaction on the same items was under way.

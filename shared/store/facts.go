@@ -41,7 +41,7 @@ func (s *Store) Facts(ctx context.Context, needs []jobauth.Needs) (facts []jobau
 			}
 			break
 		}
-		read, err := s.readAll(ctx, needs, pending)
+		read, err := s.readNeeds(ctx, needs, pending)
 		for _, i := range pending {
 			facts[i], errs[i] = factsOf(needs[i], read, err)
 		}
@@ -55,9 +55,9 @@ func (s *Store) Facts(ctx context.Context, needs []jobauth.Needs) (facts []jobau
 // sortKeyed are items by partition and sort key.
 type sortKeyed map[[2]string]item
 
-// readAll reads the items of those that are pending. The error says why some
+// readNeeds reads the items of those that are pending. The error says why some
 // items may be missing in what was read.
-func (s *Store) readAll(ctx context.Context, needs []jobauth.Needs, pending []int) (sortKeyed, error) {
+func (s *Store) readNeeds(ctx context.Context, needs []jobauth.Needs, pending []int) (sortKeyed, error) {
 	read := sortKeyed{}
 	var keys []item
 	add := func(locator apikey.Locator, sk string) {
@@ -78,6 +78,17 @@ func (s *Store) readAll(ctx context.Context, needs []jobauth.Needs, pending []in
 		failure = errors.Join(failure, s.readBatch(ctx, chunk, read))
 	}
 	return read, failure
+}
+
+// readAll reads all items or fails. Errors: unavailable.
+func (s *Store) readAll(ctx context.Context, keys []item) (sortKeyed, error) {
+	read := sortKeyed{}
+	for chunk := range slices.Chunk(keys, maxBatchKeys) {
+		if err := s.readBatch(ctx, chunk, read); err != nil {
+			return nil, unavailable(err)
+		}
+	}
+	return read, nil
 }
 
 // readBatch reads items into what was read, and takes out of it those that it

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -122,7 +121,8 @@ func (s *Store) AccountRings(ctx context.Context, accountID, after string, limit
 }
 
 // foundRings reads the rings that an index has found, with the uses of their keys
-// if that is wanted. What is in the index and cannot be a ring has an error like a damaged one.
+// if that is wanted. What is in the index and cannot be a ring has an error like a
+// damaged one.
 func (s *Store) foundRings(ctx context.Context, items []item, withUses bool) ([]FoundRing, error) {
 	found := make([]FoundRing, 0, len(items))
 	known := map[apikey.Locator]bool{}
@@ -142,11 +142,9 @@ func (s *Store) foundRings(ctx context.Context, items []item, withUses bool) ([]
 		}
 		found = append(found, ring)
 	}
-	read := sortKeyed{}
-	for chunk := range slices.Chunk(keys, maxBatchKeys) {
-		if err := s.readBatch(ctx, chunk, read); err != nil {
-			return nil, unavailable(err)
-		}
+	read, err := s.readAll(ctx, keys)
+	if err != nil {
+		return nil, err
 	}
 	for i := range found {
 		if found[i].Err == nil {

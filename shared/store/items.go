@@ -212,7 +212,7 @@ func decodeDigest(r reader) (digest apikey.Digest) {
 	return apikey.Digest(b)
 }
 
-// idempotencyRecord is a finished create or rotate.
+// idempotencyRecord is a finished change, and what it was asked for as.
 type idempotencyRecord struct {
 	operation string
 	event     apikey.Event

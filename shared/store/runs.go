@@ -145,10 +145,10 @@ func (s *Store) RunAndRing(ctx context.Context, ref apikey.RunRef) (*jobauth.Run
 }
 
 func (s *Store) readRunAndRing(ctx context.Context, ref apikey.RunRef) (*jobauth.Run, apikey.Ring, error) {
-	read := sortKeyed{}
 	key, ring := runKey(ref), ringKey(ref.Locator)
-	if err := s.readBatch(ctx, []item{key, ring}, read); err != nil {
-		return nil, apikey.Ring{}, unavailable(err)
+	read, err := s.readAll(ctx, []item{key, ring})
+	if err != nil {
+		return nil, apikey.Ring{}, err
 	}
 	found := read[keyOf(key)]
 	if found == nil {
@@ -167,8 +167,7 @@ func (s *Store) readRunAndRing(ctx context.Context, ref apikey.RunRef) (*jobauth
 
 // ExtendRun writes the lease of a run that was renewed, unless it is longer on
 // record. It returns the run as it is on record then, nil when it has ended or is
-// on record no longer.
-// Errors: unavailable.
+// on record no longer. Errors: unavailable.
 func (s *Store) ExtendRun(ctx context.Context, run jobauth.Run) (*jobauth.Run, error) {
 	out, err := s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:           &s.table,
@@ -241,7 +240,7 @@ func (s *Store) EndRun(ctx context.Context, ref apikey.RunRef, accountID string)
 // many are looked at. Errors: unavailable.
 func (s *Store) Running(ctx context.Context, locator apikey.Locator, each func(jobauth.Run)) error {
 	now, read := s.now(), 0
-	return s.query(ctx, locator, runPrefix, runPrefix+"~", maxRunsPerQuery, func(attributes item) (bool, error) {
+	return s.query(ctx, locator, span{runPrefix, runPrefix + "~"}, forwards, maxRunsPerQuery, func(attributes item) (bool, error) {
 		run, err := runOf(attributes, locator)
 		if err != nil {
 			return false, err

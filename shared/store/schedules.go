@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/userapikey/service/shared/apikey"
@@ -38,7 +36,7 @@ func (s *Store) AllSchedules(ctx context.Context, locator apikey.Locator) ([]api
 }
 
 func (s *Store) schedules(ctx context.Context, locator apikey.Locator, from string, limit int) (schedules []apikey.Schedule, err error) {
-	err = s.query(ctx, locator, schedulePrefix+from, schedulePrefix+"~", limit, func(attributes item) (bool, error) {
+	err = s.query(ctx, locator, span{schedulePrefix + from, schedulePrefix + "~"}, forwards, limit, func(attributes item) (bool, error) {
 		schedule, err := scheduleOf(attributes, locator)
 		if err != nil {
 			return false, err
@@ -50,34 +48,6 @@ func (s *Store) schedules(ctx context.Context, locator apikey.Locator, from stri
 		return nil, err // half a listing would be taken for a whole one
 	}
 	return schedules, nil
-}
-
-// query reads the items of a partition between two sort keys, forwards and so
-// many at a time, until there are no more or take wants none.
-func (s *Store) query(ctx context.Context, locator apikey.Locator, first, last string, limit int, take func(item) (more bool, err error)) error {
-	pages := dynamodb.NewQueryPaginator(s.client, &dynamodb.QueryInput{
-		TableName:              &s.table,
-		KeyConditionExpression: aws.String("pk = :owner AND sk BETWEEN :first AND :last"),
-		ExpressionAttributeValues: item{
-			":owner": text(partition(locator)),
-			":first": text(first),
-			":last":  text(last),
-		},
-		ConsistentRead: aws.Bool(true),
-		Limit:          aws.Int32(int32(limit)), //nolint:gosec // a page's limit is small
-	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return unavailable(err)
-		}
-		for _, attributes := range page.Items {
-			if more, err := take(attributes); err != nil || !more {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 func scheduleOf(attributes item, locator apikey.Locator) (*apikey.Schedule, error) {

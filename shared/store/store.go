@@ -75,19 +75,30 @@ func ringOf(attributes item, locator apikey.Locator) (apikey.Ring, error) {
 	return ring, nil
 }
 
-// snapshot is what a change starts from: the ring, the schedule that the change
-// concerns, if any, and the finished change that the idempotency key already
-// stands for, if any.
+// snapshot is what a change starts from: the ring, the check of the administrator's
+// that goes with the change, if any, the schedule that the change concerns, if any,
+// and the finished change that the idempotency key already stands for, if any.
 type snapshot struct {
 	ring     apikey.Ring
+	guard    *types.ConditionCheck
 	schedule *apikey.Schedule
 	replay   *idempotencyRecord
 }
 
-// load reads the ring with the schedule, unless its id is "", and the record of
+// load reads what a change starts from. Errors: owner_suspended when it is an
+// administrator's who may not, unavailable.
+func (s *Store) load(ctx context.Context, locator apikey.Locator, also beside, key string) (snapshot, error) {
+	snap, err := s.loadRing(ctx, locator, also.scheduleID, key)
+	if err == nil && also.administrator != nil {
+		snap.guard, err = s.administration(ctx, *also.administrator, snap.ring, locator)
+	}
+	return snap, err
+}
+
+// loadRing reads the ring with the schedule, unless its id is "", and the record of
 // the idempotency key, unless that is "": in one transaction, so that a ring that
 // shows a change comes with what else the change wrote.
-func (s *Store) load(ctx context.Context, locator apikey.Locator, scheduleID, key string) (snap snapshot, err error) {
+func (s *Store) loadRing(ctx context.Context, locator apikey.Locator, scheduleID, key string) (snap snapshot, err error) {
 	if scheduleID == "" && key == "" {
 		snap.ring, err = s.Ring(ctx, locator)
 		return snap, err

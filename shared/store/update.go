@@ -62,9 +62,13 @@ type Result struct {
 // unavailable the change may have been made, or may still be: the idempotency
 // key is how the caller finds out.
 func (s *Store) Update(ctx context.Context, owner apikey.Owner, idempotency Idempotency, change Change) (Result, error) {
-	return s.update(ctx, owner, "", idempotency, func(ctx context.Context, snap snapshot) (apikey.Ring, *apikey.Event, error) {
+	return s.update(ctx, owner, beside{}, idempotency, withoutSchedule(change))
+}
+
+func withoutSchedule(change Change) func(context.Context, snapshot) (apikey.Ring, *apikey.Event, error) {
+	return func(ctx context.Context, snap snapshot) (apikey.Ring, *apikey.Event, error) {
 		return change(ctx, snap.ring)
-	})
+	}
 }
 
 // UpdateSchedule is Update by a change that concerns the schedule of that id. Ring
@@ -73,13 +77,20 @@ func (s *Store) Update(ctx context.Context, owner apikey.Owner, idempotency Idem
 func (s *Store) UpdateSchedule(
 	ctx context.Context, owner apikey.Owner, scheduleID string, idempotency Idempotency, change ScheduleChange,
 ) (Result, error) {
-	return s.update(ctx, owner, scheduleID, idempotency, func(_ context.Context, snap snapshot) (apikey.Ring, *apikey.Event, error) {
+	return s.update(ctx, owner, beside{scheduleID: scheduleID}, idempotency, func(_ context.Context, snap snapshot) (apikey.Ring, *apikey.Event, error) {
 		return change(snap.ring, snap.schedule)
 	})
 }
 
+// beside is what a change looks at beside its own ring: one schedule, unless the
+// id is "", or the ring of the administrator who makes it, unless that is nil.
+type beside struct {
+	scheduleID    string
+	administrator *apikey.Locator
+}
+
 func (s *Store) update(
-	ctx context.Context, owner apikey.Owner, scheduleID string, idempotency Idempotency,
+	ctx context.Context, owner apikey.Owner, also beside, idempotency Idempotency,
 	change func(context.Context, snapshot) (apikey.Ring, *apikey.Event, error),
 ) (Result, error) {
 	locator := owner.Locator()
@@ -89,7 +100,7 @@ func (s *Store) update(
 		if err := s.backOff(ctx, attempt); err != nil {
 			return Result{}, unavailable(errors.Join(err, lastErr))
 		}
-		snap, err := s.load(ctx, locator, scheduleID, idempotency.Key)
+		snap, err := s.load(ctx, locator, also, idempotency.Key)
 		if isConflict(err) {
 			lastErr = err
 			continue
@@ -114,7 +125,7 @@ func (s *Store) update(
 		if event == nil {
 			return Result{Ring: snap.ring}, nil
 		}
-		input, err := s.transaction(next, event, idempotency)
+		input, err := s.transaction(next, event, idempotency, snap.guard)
 		if err != nil {
 			return Result{}, err
 		}

@@ -55,9 +55,9 @@ func (s *Store) Use(ctx context.Context, ring apikey.Ring, id apikey.KeyID) erro
 // RingAndUses reads a ring and when each of its keys was last used; a key that
 // was not is not there. It is one call. Errors: unavailable.
 func (s *Store) RingAndUses(ctx context.Context, locator apikey.Locator) (ring apikey.Ring, lastUsedAt map[apikey.KeyID]time.Time, err error) {
-	read := sortKeyed{}
-	if err := s.readBatch(ctx, []item{ringKey(locator), useKey(locator)}, read); err != nil {
-		return apikey.Ring{}, nil, unavailable(err)
+	read, err := s.readAll(ctx, []item{ringKey(locator), useKey(locator)})
+	if err != nil {
+		return apikey.Ring{}, nil, err
 	}
 	return ringAndUsesOf(read, locator)
 }

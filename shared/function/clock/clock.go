@@ -1,6 +1,6 @@
-// Package clock makes the parts of the functions that nobody waits for: the sweep
-// and the relay. It stands apart from package function so that the others link no
-// clients that only these need.
+// Package clock makes the parts of what nobody waits for: the sweep, the relay and
+// the command restore. It stands apart from package function so that the others link
+// no clients that only these need.
 package clock
 
 import (

@@ -15,8 +15,8 @@ import (
 
 // Service changes keys in the table that TABLE_NAME names, with their material
 // in secrets whose names begin with SECRET_PREFIX, encrypted with the key of
-// SECRET_KMS_KEY_ARN if that is given. The connections to both are
-// open then, if they can be.
+// SECRET_KMS_KEY_ARN if that is given. The connections to both are open then, if
+// they can be.
 func Service(env *function.Environment) *lifecycle.Service {
 	cfg := awsclient.Config(env.Getenv, "secretsmanager")
 	parameters := secretsmanager.EndpointParameters{Region: &cfg.Region, Endpoint: cfg.BaseEndpoint}.WithDefaults()

@@ -62,10 +62,7 @@ func (e *Engine) batchGetItem(body []byte) (any, *refusal) {
 	unprocessed := keysAndAttributes{ConsistentRead: asked.ConsistentRead}
 	for _, attributes := range asked.Keys {
 		e.waitBetweenReads(len(seen))
-		source := e.previous
-		if asked.ConsistentRead {
-			source = e.items
-		}
+		source := e.seen(asked.ConsistentRead)
 		key, err := e.keyOf(Table, attributes)
 		switch {
 		case err != nil:

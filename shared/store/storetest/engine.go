@@ -136,11 +136,16 @@ func (e *Engine) getItem(body []byte) (any, *refusal) {
 	if err := decode(body, &request); err != nil {
 		return nil, err
 	}
-	source := e.previous
-	if request.ConsistentRead {
-		source = e.items
+	return e.get(request, e.seen(request.ConsistentRead))
+}
+
+// seen is what a read gets to see: what was there before the last change, unless it
+// asks for consistency.
+func (e *Engine) seen(consistent bool) *shelf {
+	if consistent {
+		return e.items
 	}
-	return e.get(request, source)
+	return e.previous
 }
 
 func (e *Engine) get(request getRequest, source *shelf) (any, *refusal) {

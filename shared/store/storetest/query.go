@@ -61,10 +61,7 @@ func (e *Engine) query(body []byte) (any, *refusal) {
 			return nil, invalid("The provided starting key is outside query boundaries based on provided conditions")
 		}
 	}
-	source := e.previous
-	if request.ConsistentRead {
-		source = e.items
-	}
+	source := e.seen(request.ConsistentRead)
 	backward := request.ScanIndexForward != nil && !*request.ScanIndexForward
 	partition, _, _ := strings.Cut(first, "\x00")
 	var keys []string

@@ -30,6 +30,15 @@ var onRecord = []question{
 		return strings.TrimPrefix(a.write(token, a.item("1", "", nil))+" "+a.write(token, a.item("2", "", nil)), "written ")
 	}},
 	{name: "a transaction with a condition that does not hold", aws: "cancelled: None ConditionalCheckFailed; nothing is written", ask: cancelledTransaction},
+	{name: "a transaction that checks an item, which is as it should be", aws: "written; 3 attributes", ask: func(a *asker) string {
+		return a.checked("attribute_exists(pk)", "2") + "; " + a.read("1", true)
+	}},
+	{name: "a transaction that checks an item, which is not", aws: "cancelled: ConditionalCheckFailed None; 0 attributes", ask: func(a *asker) string {
+		return a.checked("attribute_not_exists(pk)", "2") + "; " + a.read("2", true)
+	}},
+	{name: "a transaction that checks the item that it puts", aws: refused, ask: func(a *asker) string {
+		return a.checked("attribute_exists(pk)", "1")
+	}},
 	{name: "a condition that does not hold, the item wanted back", aws: "refused, and 3 attributes are there", ask: func(a *asker) string {
 		a.put(a.item("1", "lease", decimal("5")))
 		return a.putIf("lease < :n", sdkItem{":n": decimal("5")})
@@ -139,6 +148,16 @@ func cancelledTransaction(a *asker) string {
 	}})
 	left := map[string]string{"0 attributes": "nothing is written"}[a.read("1", true)]
 	return answered("written", err) + "; " + left
+}
+
+// checked puts an item in a transaction that checks the item 1, which is there.
+func (a *asker) checked(condition, sk string) string {
+	a.put(a.item("1", "more", text("x")))
+	check := types.ConditionCheck{TableName: a.table, Key: a.item("1", "", nil), ConditionExpression: &condition}
+	_, err := a.client.TransactWriteItems(a.ctx, &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
+		{ConditionCheck: &check}, {Put: &types.Put{TableName: a.table, Item: a.item(sk, "", nil)}},
+	}})
+	return answered("written", err)
 }
 
 func lastPage(a *asker) string {

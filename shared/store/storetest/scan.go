@@ -46,10 +46,7 @@ func (e *Engine) scan(body []byte) (any, *refusal) {
 		}
 		partition, _, _ = strings.Cut(behind, "\x00")
 	}
-	source := e.previous
-	if request.ConsistentRead {
-		source = e.items
-	}
+	source := e.seen(request.ConsistentRead)
 	return e.page(source, source.all(partition, behind), math.MaxInt, tableKey, filter), nil
 }
 

@@ -31,6 +31,9 @@ func Suite(t *testing.T, newStore func(t *testing.T, now func() time.Time) *stor
 		"OneWinnerAmongManyCreates":                  oneWinnerAmongManyCreates,
 		"ConcurrentChangesAreAllCountedOnce":         concurrentChangesAreCounted,
 
+		"OfTwoWhoOffBoardEachOtherOneStays": twoOffBoardEachOther,
+		"OffBoardedAdministratorIsRefused":  offBoardedAdministrator,
+
 		"OwnerWithoutRingHasAnEmptyHistory":             emptyHistory,
 		"HistoryIsEveryChangeNewestFirst":               historyIsEveryChange,
 		"HistoryShowsAChangeOnceItIsCommitted":          historyIsCurrent,

@@ -94,6 +94,24 @@ func TestADeletionInATransactionIsPartOfIt(t *testing.T) {
 	}
 }
 
+func check(sk, condition string) types.TransactWriteItem {
+	return types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{TableName: table, Key: key("a", sk), ConditionExpression: &condition}}
+}
+
+// A check writes nothing, and nothing is written unless it holds.
+func TestTransactionWaitsForTheItemThatItChecks(t *testing.T) {
+	client := storetest.NewEngine().Client()
+	put(t, client, item("1", attributes{"more": textOf("x")}))
+	for condition, holds := range map[string]bool{"attribute_exists(pk)": true, "attribute_not_exists(pk)": false} {
+		_, err := client.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
+			{Put: &types.Put{TableName: table, Item: item(condition, nil)}}, check("1", condition),
+		}})
+		if (err == nil) != holds || (read(t, client, condition) != nil) != holds || show(read(t, client, "1")) != "more=x" {
+			t.Errorf("%s: %v, written %v, checked %s", condition, err, read(t, client, condition), show(read(t, client, "1")))
+		}
+	}
+}
+
 func TestATransactionThatTheProductDoesNotMakeIsRefused(t *testing.T) {
 	engine := storetest.NewEngine()
 	client := engine.Client()
@@ -121,17 +139,19 @@ func TestATransactionThatTheProductDoesNotMakeIsRefused(t *testing.T) {
 		"of one item twice": {TransactItems: []types.TransactWriteItem{
 			{Put: &types.Put{TableName: table, Item: item("1", nil)}}, {Delete: deletion("1")},
 		}},
-		"of two deletions of one item":  {TransactItems: []types.TransactWriteItem{{Delete: deletion("1")}, {Delete: deletion("1")}}},
-		"of an update":                  write(types.TransactWriteItem{Update: &types.Update{TableName: table, Key: key("a", "1"), UpdateExpression: aws.String("REMOVE more")}}),
-		"of a check":                    write(types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{TableName: table, Key: key("a", "1"), ConditionExpression: aws.String("attribute_exists(pk)")}}),
-		"of two actions in one":         write(types.TransactWriteItem{Put: &types.Put{TableName: table, Item: item("1", nil)}, Delete: deletion("2")}),
-		"that wants an item back":       write(types.TransactWriteItem{Delete: withItem}),
-		"of another table":              write(types.TransactWriteItem{Delete: &types.Delete{TableName: aws.String("other"), Key: key("a", "1")}}),
-		"of an item over 400 KB":        write(types.TransactWriteItem{Put: tooBig}),
-		"of items over 4 MB":            {TransactItems: huge},
-		"of a key over 1 KB":            write(types.TransactWriteItem{Delete: deletion(strings.Repeat("x", 1025))}),
-		"of a key that is a number":     write(types.TransactWriteItem{Delete: &types.Delete{TableName: table, Key: attributes{"pk": textOf("a"), "sk": numberOf(1)}}}),
-		"that wants consumption's cost": {TransactItems: many(1), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal},
+		"of two deletions of one item":          {TransactItems: []types.TransactWriteItem{{Delete: deletion("1")}, {Delete: deletion("1")}}},
+		"of an update":                          write(types.TransactWriteItem{Update: &types.Update{TableName: table, Key: key("a", "1"), UpdateExpression: aws.String("REMOVE more")}}),
+		"of a check of nothing":                 write(types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{TableName: table, Key: key("a", "1")}}),
+		"of a check and a deletion of one item": {TransactItems: []types.TransactWriteItem{check("1", "attribute_exists(pk)"), {Delete: deletion("1")}}},
+		"of a deletion and a check of one item": {TransactItems: []types.TransactWriteItem{{Delete: deletion("1")}, check("1", "attribute_exists(pk)")}},
+		"of two actions in one":                 write(types.TransactWriteItem{Put: &types.Put{TableName: table, Item: item("1", nil)}, Delete: deletion("2")}),
+		"that wants an item back":               write(types.TransactWriteItem{Delete: withItem}),
+		"of another table":                      write(types.TransactWriteItem{Delete: &types.Delete{TableName: aws.String("other"), Key: key("a", "1")}}),
+		"of an item over 400 KB":                write(types.TransactWriteItem{Put: tooBig}),
+		"of items over 4 MB":                    {TransactItems: huge},
+		"of a key over 1 KB":                    write(types.TransactWriteItem{Delete: deletion(strings.Repeat("x", 1025))}),
+		"of a key that is a number":             write(types.TransactWriteItem{Delete: &types.Delete{TableName: table, Key: attributes{"pk": textOf("a"), "sk": numberOf(1)}}}),
+		"that wants consumption's cost":         {TransactItems: many(1), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := client.TransactWriteItems(t.Context(), input); err == nil {

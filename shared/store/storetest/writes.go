@@ -15,9 +15,16 @@ type deleteRequest struct {
 	Key item
 }
 
+// checkRequest is a condition alone.
+type checkRequest struct {
+	condition
+	Key item
+}
+
 type writeAction struct {
-	Put    *putRequest
-	Delete *deleteRequest
+	Put            *putRequest
+	Delete         *deleteRequest
+	ConditionCheck *checkRequest
 }
 
 // Bounds of a transaction: actions, and bytes of all its items together.
@@ -45,6 +52,7 @@ func (e *Engine) transactWriteItems(body []byte) (any, *refusal) {
 		return map[string]any{}, nil
 	}
 	writes := map[string]item{} // nil deletes
+	checked := map[string]bool{}
 	reasons := make([]cancellationReason, len(request.TransactItems))
 	cancelled, bytes := false, 0
 	for i, action := range request.TransactItems {
@@ -52,10 +60,14 @@ func (e *Engine) transactWriteItems(body []byte) (any, *refusal) {
 		if err != nil {
 			return nil, err
 		}
-		if _, twice := writes[key]; twice {
+		if _, twice := writes[key]; twice || checked[key] {
 			return nil, invalid("Transaction request cannot include multiple operations on one item")
 		}
-		writes[key] = after
+		if action.ConditionCheck != nil {
+			checked[key] = true
+		} else {
+			writes[key] = after
+		}
 		bytes += sizeOf(after)
 		reasons[i].Code = "None"
 		if !holds {
@@ -84,12 +96,17 @@ func (e *Engine) consider(action writeAction) (key string, after item, holds boo
 	var wait condition
 	var named item
 	switch {
-	case action.Put != nil && action.Delete == nil:
+	case action.Put != nil && action.Delete == nil && action.ConditionCheck == nil:
 		wait, named, after = action.Put.condition, action.Put.Item, action.Put.Item
-	case action.Delete != nil && action.Put == nil:
+	case action.Delete != nil && action.Put == nil && action.ConditionCheck == nil:
 		wait, named = action.Delete.condition, action.Delete.Key
+	case action.ConditionCheck != nil && action.Put == nil && action.Delete == nil:
+		wait, named = action.ConditionCheck.condition, action.ConditionCheck.Key
+		if wait.ConditionExpression == "" {
+			return "", nil, false, invalid("a ConditionCheck needs its condition")
+		}
 	default:
-		return "", nil, false, invalid("the engine knows a Put or a Delete, and no other action")
+		return "", nil, false, invalid("the engine knows a Put, a Delete or a ConditionCheck, and no other action")
 	}
 	if wait.ReturnValuesOnConditionCheckFailure != "" {
 		return "", nil, false, invalid("the engine returns no item of a transaction")

@@ -1,0 +1,27 @@
+"""How a command ends that has something to clean up: once, whatever else arrives."""
+
+import signal
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Stopped(BaseException):
+    """The person, or the system, wants the command to end."""
+
+
+def listen():
+    """From here on, the first signal that ends the command is raised as Stopped."""
+    for number in SIGNALS:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, stop)
+
+
+def stop(number, _frame):
+    # One is enough: what follows is cleaning up, which a second Ctrl-C must not break off.
+    ignore_signals()
+    raise Stopped(number)
+
+
+def ignore_signals():
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
