@@ -19,6 +19,7 @@ const (
 	CodeRunNotFound     Code = "run_not_found"
 	CodeConflict        Code = "conflict"
 	CodePayloadTooLarge Code = "payload_too_large"
+	CodeTooManyRequests Code = "too_many_requests"
 	CodeUnavailable     Code = "unavailable"
 	CodeInternal        Code = "internal"
 )

@@ -88,11 +88,27 @@ func (r *reference) writeAnswers(op operation) {
 		if problemOf(response) == nil {
 			r.print("\n**Answer %s:** %s%s", status, strings.TrimSpace(response.Description), r.withHeaders(response))
 			r.writeBody(bodyOf(response.Content))
+			r.writeLinks(response)
 		}
 	}
 	r.print("\n**Refusals**\n\n| status | code | when |\n| --- | --- | --- |\n")
 	for status, response := range op.Responses.Codes.FromOldest() {
 		r.writeRefusal(status, response)
+	}
+}
+
+// writeLinks lists what is done next with what was answered.
+func (r *reference) writeLinks(response *v3.Response) {
+	separator := "\nWhat may follow:\n\n"
+	for name, link := range response.Links.FromOldest() {
+		at := slices.IndexFunc(r.operations(), func(op operation) bool { return op.OperationId == link.OperationId })
+		if at < 0 {
+			r.problems = append(r.problems, "the link "+name+" leads to no operation")
+			continue
+		}
+		summary := r.operations()[at].Summary
+		r.print("%s- [%s](#%s): %s\n", separator, summary, anchor(summary), link.Description)
+		separator = ""
 	}
 }
 

@@ -15,17 +15,19 @@ import (
 	"github.com/userapikey/service/shared/apikey"
 )
 
-// The refusals that only HTTP knows.
+// The refusals that only HTTP knows. CodeTooManyRequests is the gateway's: it is
+// answered by the template's GatewayResponses, and by no function.
 const (
 	CodeNotFound             apikey.Code = "not_found"
 	CodeMethodNotAllowed     apikey.Code = "method_not_allowed"
 	CodePayloadTooLarge      apikey.Code = "payload_too_large"
+	CodeTooManyRequests      apikey.Code = "too_many_requests"
 	CodeUnsupportedMediaType apikey.Code = "unsupported_media_type"
 )
 
 // Codes lists every code that a problem can have.
 func Codes() []apikey.Code {
-	return append(apikey.Codes(), CodeNotFound, CodeMethodNotAllowed, CodePayloadTooLarge, CodeUnsupportedMediaType)
+	return append(apikey.Codes(), CodeNotFound, CodeMethodNotAllowed, CodePayloadTooLarge, CodeTooManyRequests, CodeUnsupportedMediaType)
 }
 
 // documentation is where each code has its section.
@@ -79,6 +81,8 @@ func statusOf(code apikey.Code) (status int, title string) { //nolint:funlen // 
 		return http.StatusUnsupportedMediaType, "Unsupported media type"
 	case apikey.CodeIdempotencyKeyReused:
 		return http.StatusUnprocessableEntity, "Idempotency-Key reused"
+	case CodeTooManyRequests:
+		return http.StatusTooManyRequests, "Too many requests"
 	case apikey.CodeRotationRateExceeded:
 		return http.StatusTooManyRequests, "Rotation rate exceeded"
 	case apikey.CodeUnavailable:
