@@ -227,6 +227,8 @@ func (f *fakeService) change(ring *fakeRing, isRotation bool, iamID string) repl
 	made := ring.made
 	switch {
 	case f.breaks == "gateway":
+		return problem(429, "too_many_requests")
+	case f.breaks == "emulated gateway":
 		return reply{status: 429, body: object{"message": "Too Many Requests"}}
 	case f.breaks == "defect":
 		return problem(500, "internal_error")

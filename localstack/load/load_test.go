@@ -176,12 +176,14 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 }
 
 func TestAGatewayThatIsBusyBreaksNoPromise(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := play(t.Context(), newFakeService("gateway"), settingsOf(nil))
-		if p.status != 0 || !strings.Contains(p.out, "429 ") {
-			t.Errorf("status %d:\n%s", p.status, p.out)
-		}
-	})
+	for _, gateway := range []string{"gateway", "emulated gateway"} {
+		synctest.Test(t, func(t *testing.T) {
+			p := play(t.Context(), newFakeService(gateway), settingsOf(nil))
+			if p.status != 0 || !strings.Contains(p.out, "429 ") {
+				t.Errorf("%s: status %d:\n%s", gateway, p.status, p.out)
+			}
+		})
+	}
 }
 
 // A change whose answer is missing may have been made. It is asked for again

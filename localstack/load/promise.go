@@ -34,8 +34,8 @@ func judgeGeneral(a answer) (broken string, general bool) {
 	switch {
 	case a.status == http.StatusServiceUnavailable && a.Code != "":
 		return wantRetryAfter(a), true
-	case a.status == http.StatusTooManyRequests && a.Code == "":
-		return "", true // the gateway's own
+	case a.status == http.StatusTooManyRequests && (a.Code == "too_many_requests" || a.Code == ""):
+		return "", true // the gateway's own; emulators have no code for it
 	case a.status >= 500 || !a.isJSON:
 		return "the answer is not one of the contract's", true
 	}
