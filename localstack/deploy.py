@@ -70,6 +70,7 @@ class Deployment:
 
     def run(self):
         """Deploys it; answers what is deployed, as _deployed_resources does."""
+        self._client("s3").create_bucket(Bucket=BUCKET)
         functions = self._resources("AWS::Serverless::Function")
         if functions:
             with step("Uploading the code of %d function(s)" % len(functions)):
@@ -91,7 +92,6 @@ class Deployment:
 
     def _upload(self, functions):
         s3 = self._client("s3")
-        s3.create_bucket(Bucket=BUCKET)
         for name, properties in functions.items():
             archive = self._zip(name, properties.get("CodeUri"))
             # Named after its content: code that did not change stays the same
