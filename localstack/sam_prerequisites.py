@@ -33,6 +33,9 @@ def check(endpoint, inner_endpoint, sam, port):
     if not endpoint and _refusal("docker", "compose", "version") is not None:
         raise Failure("Docker has no `compose`, which starts LocalStack (https://docs.docker.com/compose/install). "
                       "Or start LocalStack yourself and name it with LOCALSTACK_ENDPOINT=.")
+    for variable, address in (("LOCALSTACK_ENDPOINT", endpoint), ("LOCALSTACK_ENDPOINT_IN_CONTAINER", inner_endpoint)):
+        if address and not _is_address(address):
+            raise Failure("%s is %r, and not http://HOST:PORT." % (variable, address))
     if endpoint and not inner_endpoint and urllib.parse.urlsplit(endpoint).hostname in LOOPBACK:
         raise Failure("%s is on this machine's loopback, and containers have one of their own. Give its address for them "
                       "with LOCALSTACK_ENDPOINT_IN_CONTAINER= (with Docker Desktop host.docker.internal, else that of "
@@ -52,6 +55,14 @@ def check_ports(port):
 def ports(port):
     """The API's, the issuer's, and that of functions invoked directly."""
     return port, port + 1, port + 2
+
+
+def _is_address(text):
+    try:
+        url = urllib.parse.urlsplit(text)
+        return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False
 
 
 def _refusal(*command):

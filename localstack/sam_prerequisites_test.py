@@ -63,6 +63,14 @@ class SamPrerequisitesTest(unittest.TestCase):
             self.refused("containers have one of their own.*LOCALSTACK_ENDPOINT_IN_CONTAINER=", endpoint=endpoint)
             self.check(endpoint=endpoint, inner_endpoint="http://172.17.0.1:4566")
 
+    def test_an_address_without_a_host_is_refused_before_a_container_calls_it(self):
+        self.install("docker")
+        for address in ("http://:4566", "localhost:4566", "10.0.0.1:4566", "ftp://10.0.0.1:4566", "http://10.0.0.1:many"):
+            self.refused("LOCALSTACK_ENDPOINT is '%s', and not http://HOST:PORT" % address, endpoint=address)
+            self.refused("LOCALSTACK_ENDPOINT_IN_CONTAINER is '%s', and not" % address,
+                         endpoint="http://127.0.0.1:4566", inner_endpoint=address)
+        self.check(endpoint="https://localstack.example.com")
+
     def test_a_sam_that_is_not_there_is_named(self):
         self.install("docker")
         self.refused("SAM CLI is missing: /nowhere/sam is no program", sam="/nowhere/sam")
