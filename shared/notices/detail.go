@@ -121,14 +121,14 @@ func Encode(e apikey.Event) ([]byte, error) {
 	var detail bytes.Buffer
 	encoder := json.NewEncoder(&detail)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(DetailOf(e)); err != nil {
+	if err := encoder.Encode(detailOf(e)); err != nil {
 		return nil, err
 	}
 	return bytes.TrimSuffix(detail.Bytes(), []byte("\n")), nil
 }
 
-// DetailOf is the payload of the notice of an event.
-func DetailOf(e apikey.Event) Detail {
+// detailOf is the payload of the notice of an event.
+func detailOf(e apikey.Event) Detail {
 	d := Detail{
 		Metadata: Metadata{
 			ID: e.ID, Version: Version, OccurredAt: Instant(e.OccurredAt), CorrelationID: e.CorrelationID, Actor: Actor(e.Actor),

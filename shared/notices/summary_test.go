@@ -28,20 +28,23 @@ func TestNoIDSpoilsASummary(t *testing.T) {
 				if err := event.Owner.Validate(); err != nil {
 					r.Fatalf("no owner: %v", err)
 				}
-				detail, err := notices.Encode(event)
-				if err != nil {
-					r.Fatal(err)
-				}
-				var read struct{ Summary string }
-				if err := json.Unmarshal(detail, &read); err != nil {
-					r.Fatalf("%s: %v", detail, err)
-				}
-				if owner := event.Owner; read.Summary != "" && !strings.Contains(read.Summary, "user "+owner.IAMID+" of account "+owner.AccountID) {
-					r.Errorf("the summary of %+v is %s", owner, read.Summary)
+				owner, summary := event.Owner, summaryOf(t, event)
+				if summary != "" && !strings.Contains(summary, "user "+owner.IAMID+" of account "+owner.AccountID) {
+					r.Errorf("the summary of %+v is %s", owner, summary)
 				}
 			})
 		})
 	}
+}
+
+// summaryOf is the summary in the event's notice; "" is none.
+func summaryOf(t *testing.T, event apikey.Event) string {
+	t.Helper()
+	var detail struct{ Summary string }
+	if err := json.Unmarshal(encoded(t, event), &detail); err != nil {
+		t.Fatal(err)
+	}
+	return detail.Summary
 }
 
 // namedAnew is the event with other ids, wherever they are in it.
@@ -60,7 +63,7 @@ func namedAnew(event apikey.Event, iamID, accountID, actor string) apikey.Event 
 // A username is a text of the user's choice: no mail of ours says it.
 func TestNoSummaryHasTheUsername(t *testing.T) {
 	for name, event := range samples(t) {
-		if summary := notices.DetailOf(event).Summary; strings.Contains(summary, event.Owner.Username) {
+		if summary := summaryOf(t, event); strings.Contains(summary, event.Owner.Username) {
 			t.Errorf("%s: %s", name, summary)
 		}
 	}
