@@ -101,7 +101,7 @@ func TestEveryFunctionsConcurrencyCanBeReserved(t *testing.T) {
 }
 
 // tellNothing are the values of a request in the access log. None is what the
-// caller wrote, but the method.
+// caller wrote, but the method, and requestId when the caller sends one.
 var tellNothing = []string{
 	"error.responseType", "httpMethod", "identity.sourceIp", "integration.latency", "integration.requestId",
 	"integration.status", "requestId", "requestTimeEpoch", "resourcePath", "responseLatency", "responseLength", "status",

@@ -48,6 +48,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, output,
 	if err != nil || at.After(time.Now()) {
 		return errors.New("-to must be the instant in the past that the table was restored to, such as 2026-11-02T16:45:00Z")
 	}
+	if *table == "" || *prefix == "" {
+		return errors.New("-table and -prefix must name the restored table and the secrets of its keys")
+	}
 	given := map[string]string{"TABLE_NAME": *table, "SECRET_PREFIX": *prefix, "SECRET_WRITES_PER_SECOND": *writes, "LOG_LEVEL": "warn"}
 	env := function.New(func(name string) string {
 		if value, ok := given[name]; ok {

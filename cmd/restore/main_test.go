@@ -82,6 +82,8 @@ func TestARestoreThatCouldNotCompareIsNoSuccess(t *testing.T) {
 	for name, args := range map[string][]string{
 		"no table":         {"-prefix", prefix, "-to", now.Format(time.RFC3339)},
 		"no prefix":        {"-table", storetest.Table, "-to", now.Format(time.RFC3339)},
+		"another stack's":  {"-table", storetest.Table, "-prefix", prefix + "-2", "-to", now.Format(time.RFC3339)},
+		"half a name":      {"-table", storetest.Table, "-prefix", "user-api-key", "-to", now.Format(time.RFC3339)},
 		"no instant":       {"-table", storetest.Table, "-prefix", prefix},
 		"without a zone":   {"-table", storetest.Table, "-prefix", prefix, "-to", now.Format("2006-01-02T15:04:05")},
 		"one to come":      {"-table", storetest.Table, "-prefix", prefix, "-to", now.Add(time.Hour).Format(time.RFC3339)},

@@ -152,6 +152,8 @@ func TestMalformedRequestOfABatchIsToldOfThatRequestAlone(t *testing.T) {
 		{"jobId is not valid JSON.", raw(`{"jobId":"\ud800","jobType":"pipeline","trigger":"ad_hoc","owner":{"accountId":"a","iamId":"b"}}`)},
 		{"[credential redacted] is no field of this", good.with(functest.SecondCredential, 1)},
 		{strings.Repeat("y", 100) + "… is no field of this", good.with(strings.Repeat("y", 5000), 1)},
+		// Cut between characters: half of one could not be answered.
+		{"y" + strings.Repeat("é", 49) + "… is no field of this", good.with("y"+strings.Repeat("é", 60), 1)},
 	} {
 		t.Run(c.detail, func(t *testing.T) {
 			w := newWorld(t)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,8 +39,12 @@ func FuzzInvoke(f *testing.F) {
 		if err != nil && (!refused || refusal.Type == string(apikey.CodeInternal)) {
 			t.Errorf("failed: %v", err)
 		}
-		if strings.Contains(string(answer)+refusal.Message, apikey.CredentialPrefix) {
+		if told := string(answer) + refusal.Message; apikey.Redact(told) != told {
 			t.Errorf("a credential is told: %s, %s", answer, refusal.Message)
+		}
+		var overHTTP struct{ StatusCode int }
+		if json.Unmarshal(answer, &overHTTP) == nil && overHTTP.StatusCode >= http.StatusInternalServerError {
+			t.Errorf("answered %s", answer)
 		}
 		var got answerToGateway
 		if json.Unmarshal(answer, &got) != nil || got.PolicyDocument == nil {

@@ -21,8 +21,8 @@ import (
 
 // The time that template.yaml gives those that nobody waits for.
 const (
-	RelayTimeout = time.Minute
-	SweepTimeout = 15 * time.Minute
+	relayTimeout = time.Minute
+	sweepTimeout = 15 * time.Minute
 )
 
 // startClock starts the functions that nobody waits for.
@@ -42,7 +42,7 @@ func (p *Process) Relay(ctx context.Context, records []events.DynamoDBEventRecor
 	if err != nil {
 		return "", err
 	}
-	out, err := invokeFor(ctx, RelayTimeout, p.relay, payload)
+	out, err := invokeFor(ctx, relayTimeout, p.relay, payload)
 	if err != nil {
 		return "", err
 	}
@@ -61,23 +61,9 @@ func (p *Process) Relay(ctx context.Context, records []events.DynamoDBEventRecor
 	return "", fmt.Errorf("an answer that Lambda does not take: %s", out)
 }
 
-// Redrive has the relay relay again what is in the table.
-func (p *Process) Redrive(ctx context.Context, wanted map[string]any) (done relay.Redriven, err error) {
-	payload, err := json.Marshal(map[string]any{"redrive": wanted})
-	if err != nil {
-		return done, err
-	}
-	out, err := invokeFor(ctx, RelayTimeout, p.relay, payload)
-	if err != nil {
-		return done, err
-	}
-	err = json.Unmarshal(out, &done)
-	return done, err
-}
-
 // Sweep has the clock come round.
 func (p *Process) Sweep(ctx context.Context) (counts sweep.Counts, err error) {
-	out, err := invokeFor(ctx, SweepTimeout, p.sweep, []byte(`{}`))
+	out, err := invokeFor(ctx, sweepTimeout, p.sweep, []byte(`{}`))
 	if err != nil {
 		return counts, err
 	}

@@ -21,9 +21,9 @@ func (p *Process) Gateway() http.Handler {
 	return mux
 }
 
-// requestIDHeader lets a test choose the gateway's id of a request, which on AWS
-// nobody can.
-const requestIDHeader = "X-Test-Request-Id"
+// requestIDHeader is by which a client chooses the gateway's id of its request, as
+// on AWS.
+const requestIDHeader = "X-Amzn-Requestid"
 
 // gateway hands the requests of one route on to its function.
 type gateway struct {

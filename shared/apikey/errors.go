@@ -2,6 +2,7 @@ package apikey
 
 import (
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -85,7 +86,7 @@ type Error struct {
 func (e *Error) Error() string {
 	text := string(e.Code) + ": "
 	if e.Field != "" {
-		text += e.Field + " "
+		text += e.ShownField() + " "
 	}
 	text += e.Detail
 	if e.Cause != nil {
@@ -109,7 +110,7 @@ func (e *Error) ShownField() string {
 	const most = 100
 	name := Redact(e.Field)
 	if len(name) > most {
-		name = name[:most] + "…"
+		name = strings.ToValidUTF8(name[:most], "") + "…" // half a character cannot be answered
 	}
 	return name
 }

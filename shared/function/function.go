@@ -66,9 +66,6 @@ func (e *Environment) RotationPolicy() apikey.RotationPolicy {
 	return policy
 }
 
-// issuerTimeout bounds one fetch of the issuer's key set.
-const issuerTimeout = 3 * time.Second
-
 // Verifier accepts the tokens of the issuer that ISSUER_URL names, made for
 // AUDIENCE. What is wrong with these variables is in Err.
 func (e *Environment) Verifier() *identity.Verifier {
@@ -83,7 +80,7 @@ func (e *Environment) Verifier() *identity.Verifier {
 			Roles:     e.Optional("CLAIM_ROLES", ""),
 		},
 		OnFetchFailure: func(err error) { e.Log.Warn("the issuer's keys cannot be fetched", "error", err) },
-	}, &http.Client{Timeout: issuerTimeout}, e.Now)
+	}, &http.Client{}, e.Now)
 	e.Check(err)
 	return verifier
 }

@@ -41,6 +41,18 @@ func TestChangeIsOfTheCallersOwnKeysByTheCaller(t *testing.T) {
 	}
 }
 
+// The gateway takes a request's id from its client, and the id of a change is kept,
+// announced and shown.
+func TestNoChangeIsTracedByACredential(t *testing.T) {
+	s, got := changing(t)
+	event := post("")
+	event.RequestContext.RequestID = newCredential(t).Reveal()
+	s.send(event).wantOK()
+	if strings.Contains(got.CorrelationID, apikey.CredentialPrefix) || got.CorrelationID == "" {
+		t.Errorf("the change is traced by %q", got.CorrelationID)
+	}
+}
+
 // The gateway takes a request's id from its client, if that sends one; by the other
 // id, two requests of one such client stay two.
 func TestDeliveryKeyIsTheSameForOneRequestOnly(t *testing.T) {

@@ -31,8 +31,9 @@ type Request struct {
 	body      []byte
 }
 
-// CorrelationID is the id under which the gateway traces the request.
-func (r *Request) CorrelationID() string { return r.event.RequestContext.RequestID }
+// CorrelationID is the id under which the gateway traces the request. A client can
+// choose it (see deliveryKey), and a change keeps it: no credential is in it.
+func (r *Request) CorrelationID() string { return apikey.Redact(r.event.RequestContext.RequestID) }
 
 // PathParameter is the path's part in place of {name}.
 func (r *Request) PathParameter(name string) string { return r.event.PathParameters[name] }

@@ -47,7 +47,7 @@ func (s *Service) DeleteAll(ctx context.Context, r apikey.ChangeRequest) (Delete
 // finishes what this leaves behind.
 func (s *Service) deleteSecret(ctx context.Context, arn string) {
 	if arn == "" {
-		return // there were no keys
+		return // the ring named none: there were no keys, or a restore took it out
 	}
 	if err := s.Vault.Delete(ctx, arn); err != nil {
 		s.Log.WarnContext(ctx, "the secret of deleted keys is left behind", "secretArn", arn, "error", err)

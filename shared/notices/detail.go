@@ -19,6 +19,9 @@ type Detail struct {
 	// Revision is the ring's: it numbers an owner's changes without a gap. A notice
 	// that is no change has the revision of the ring that it is about.
 	Revision int64 `json:"revision"`
+	// Summary is what happened to keys, in a sentence for people; the rule in
+	// template.yaml mails what has one.
+	Summary string `json:"summary,omitempty"`
 	// Key is the new Active key, or the one that the notice is about, PhasedOut the
 	// one that a rotation replaced or a restore phased out, Deleted those that are gone.
 	Key       *Key  `json:"key,omitempty"`
@@ -105,10 +108,11 @@ type Instant time.Time
 // IsZero tells that there is no such instant.
 func (i Instant) IsZero() bool { return time.Time(i).IsZero() }
 
+// String is the instant's text.
+func (i Instant) String() string { return time.Time(i).UTC().Format("2006-01-02T15:04:05.000Z") }
+
 // MarshalText writes the instant.
-func (i Instant) MarshalText() ([]byte, error) {
-	return []byte(time.Time(i).UTC().Format("2006-01-02T15:04:05.000Z")), nil
-}
+func (i Instant) MarshalText() ([]byte, error) { return []byte(i.String()), nil }
 
 // Encode is the payload of the notice of an event as it is published. Characters
 // that are special in HTML stay as they are: escaped, each takes six bytes, and a
@@ -117,20 +121,21 @@ func Encode(e apikey.Event) ([]byte, error) {
 	var detail bytes.Buffer
 	encoder := json.NewEncoder(&detail)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(DetailOf(e)); err != nil {
+	if err := encoder.Encode(detailOf(e)); err != nil {
 		return nil, err
 	}
 	return bytes.TrimSuffix(detail.Bytes(), []byte("\n")), nil
 }
 
-// DetailOf is the payload of the notice of an event.
-func DetailOf(e apikey.Event) Detail {
+// detailOf is the payload of the notice of an event.
+func detailOf(e apikey.Event) Detail {
 	d := Detail{
 		Metadata: Metadata{
 			ID: e.ID, Version: Version, OccurredAt: Instant(e.OccurredAt), CorrelationID: e.CorrelationID, Actor: Actor(e.Actor),
 		},
 		Owner:                 Owner(e.Owner),
 		Revision:              e.Revision,
+		Summary:               summaryOf(e),
 		Schedules:             schedulesOf(e.Schedules),
 		DueAt:                 Instant(e.DueAt),
 		Reason:                e.Reason,

@@ -253,7 +253,10 @@ func TestSchemasRefuseWhatIsNoNotice(t *testing.T) {
 }
 
 func wrongFor(member string) []any {
-	wrong := []any{nil, true, "A text", []any{1}}
+	wrong := []any{nil, true, []any{1}}
+	if member != "summary" {
+		wrong = append(wrong, "A text")
+	}
 	if member != "rotationPolicy" { // of which all may be off
 		wrong = append(wrong, map[string]any{})
 	}
@@ -271,6 +274,7 @@ func TestSchemasTellStatesApart(t *testing.T) {
 		{"created", `2026-05-04T08:15:30.120Z`, `2026-15-04T08:15:30.120Z`},
 		{"created", `"version":1`, `"version":2`},
 		{"created", `"revision":1`, `"revision":0`},
+		{"created", `"summary":"A user`, `"summary":"","other":"A user`},
 		{"rotated", `"phasedOutAt"`, `"other"`},
 		{"deleted", `"PHASED_OUT"`, `"ACTIVE"`},
 		{"schedule-bound", `"follow_active"`, `"pinned"`},

@@ -23,6 +23,26 @@ func TestStoreOnAnEngineInMemory(t *testing.T) {
 	})
 }
 
+// A username is no part of an owner's identity, and changes: administrators, job
+// runners and notices are told the last one that is known.
+func TestUserIsCalledAsTheirLastTokenSays(t *testing.T) {
+	rings := store.New(storetest.NewEngine().Client(), storetest.Table, time.Now, rand.Reader)
+	owner := storetest.NewOwner(t)
+	for i, step := range []struct{ said, want string }{{"ada@example.com", "ada@example.com"}, {"lovelace@example.com", "lovelace@example.com"}, {"", "lovelace@example.com"}} {
+		owner.Username = step.said
+		result, err := rings.Update(t.Context(), owner, store.Idempotency{}, func(_ context.Context, ring apikey.Ring) (apikey.Ring, *apikey.Event, error) {
+			return ring.SetPolicy(apikey.Command{Now: time.Now()}, apikey.RotationPolicy{MaxAgeDays: 30 + i})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ring, err := rings.Ring(t.Context(), owner.Locator())
+		if err != nil || ring.Owner.Username != step.want || result.Event.Owner != ring.Owner {
+			t.Errorf("called %q, then known as %q, announced as %q: %v", step.said, ring.Owner.Username, result.Event.Owner.Username, err)
+		}
+	}
+}
+
 // cancelTransaction answers a transaction with a reason that no emulator gives.
 func cancelTransaction(reason string) awstest.Fault {
 	return func(awstest.Call, func() (*http.Response, error)) (*http.Response, error) {

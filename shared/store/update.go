@@ -111,7 +111,9 @@ func (s *Store) update(
 		if snap.replay != nil {
 			return replay(snap, idempotency)
 		}
-		if snap.ring.Revision == 0 {
+		// A username may be another by now; who changes somebody else's keys may not know
+		// any.
+		if snap.ring.Revision == 0 || owner.Username != "" {
 			snap.ring.Owner = owner
 		}
 		next, event, err := change(ctx, snap)

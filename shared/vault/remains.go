@@ -2,7 +2,9 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
@@ -11,15 +13,19 @@ import (
 
 // Remains is what the owner's secrets tell about the ring's keys, whatever the ring
 // says. The list of secrets lags by minutes, so nothing may have changed in them
-// for that long. Errors: unavailable.
+// for that long. A ring of another vault is an error: whatever was made later would
+// not be found, and a key pass that is dead. Errors: unavailable.
 func (v *Vault) Remains(ctx context.Context, ring apikey.Ring) (remains apikey.Remains, err error) {
-	arns := map[string]bool{}
+	arns, beginning := map[string]bool{}, v.prefix+"/"+ring.Owner.Locator().String()+"/"
 	if ring.SecretARN != "" {
+		if !strings.Contains(ring.SecretARN, ":secret:"+beginning) {
+			return apikey.Remains{}, errors.New("the ring's secret is not under " + v.prefix)
+		}
 		arns[ring.SecretARN] = true
 	}
 	for token, first := "", true; first || token != ""; first = false {
 		var secrets []Secret
-		if secrets, token, err = v.list(ctx, v.prefix+"/"+ring.Owner.Locator().String()+"/", token); err != nil {
+		if secrets, token, err = v.list(ctx, beginning, token); err != nil {
 			return apikey.Remains{}, err
 		}
 		for _, secret := range secrets {
