@@ -29,14 +29,6 @@ func onRun(fault awstest.Fault) awstest.Fault {
 	}
 }
 
-// before has something happen before the call.
-func before(what func()) awstest.Fault {
-	return func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-		what()
-		return next()
-	}
-}
-
 // then has something happen after the call, before its answer arrives.
 func then(what func()) awstest.Fault {
 	return func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
@@ -59,7 +51,7 @@ func TestKeyThatGoesBetweenDecisionAndRecord(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			w.Table.Transport.SetFault(onRun(awstest.Once(before(func() { test.change(w) }))))
+			w.Table.Transport.SetFault(onRun(awstest.Once(awstest.Before(func() { test.change(w) }))))
 			got := w.begun()
 			if got.Key.ID == "" || len(w.running()) != 1 {
 				t.Errorf("answered %+v, on record %v", got, w.running())
@@ -181,10 +173,9 @@ func TestRenewalNeverShortensALease(t *testing.T) {
 	w := newWorld(t)
 	ref := w.begun().Run.Ref
 	long := w.encode(question{"leaseSeconds": 86400})
-	w.Table.Transport.SetFault(onRun(before(func() {
-		w.Table.Transport.SetFault(nil)
+	w.Table.Transport.SetFault(onRun(awstest.Once(awstest.Before(func() {
 		w.sendRun(http.MethodPost, "JOB_RUNNER_TOKEN", ref, long).Must(http.StatusOK)
-	})))
+	}))))
 	want := w.Now().Add(24 * time.Hour)
 	if got := w.renewed("JOB_RUNNER_TOKEN", ref); got.Run.LeaseExpiresAt != want || w.running()[ref].LeaseExpiresAt != want {
 		t.Errorf("answered %+v, on record %v", got, w.running())

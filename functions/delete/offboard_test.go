@@ -311,11 +311,7 @@ func TestAdministratorOffBoardsThemselves(t *testing.T) {
 
 // meanwhile has something done before the first call of that operation.
 func (w world) meanwhile(operation string, do func()) {
-	w.Table.Transport.SetFault(awstest.On(operation, func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-		w.Table.Transport.SetFault(nil)
-		do()
-		return next()
-	}))
+	w.Table.Transport.SetFault(awstest.On(operation, awstest.Once(awstest.Before(do))))
 }
 
 func TestMalformedAdministrationChangesNothing(t *testing.T) {

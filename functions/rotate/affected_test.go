@@ -113,11 +113,7 @@ func TestAffectedSchedulesAreThoseOfTheRotationThatIsMade(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				w.Bind(functest.Jane, "weekly", w.active())
-				w.Table.Transport.SetFault(awstest.On("TransactWriteItems", func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-					w.Table.Transport.SetFault(nil)
-					test.meanwhile(w)
-					return next()
-				}))
+				w.Table.Transport.SetFault(awstest.On("TransactWriteItems", awstest.Once(awstest.Before(func() { test.meanwhile(w) }))))
 				w.wantAffected(w.send(rotateKey), test.want...)
 			})
 		})

@@ -184,7 +184,7 @@ func TestListingGoesOnWhereDynamoDBEndsAPage(t *testing.T) {
 // shown in a state that was true.
 func TestListedStateIsNotOlderThanTheBinding(t *testing.T) {
 	w := newWorld(t)
-	w.Table.Transport.SetFault(w.during(1, "Query", func() {
+	w.Table.Transport.SetFault(during(1, "Query", func() {
 		w.Rotate(functest.Jane)
 		w.Bind(functest.Jane, "nightly", w.active())
 	}))

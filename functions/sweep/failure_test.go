@@ -26,7 +26,7 @@ var errKilled = errors.New("the process is no more (injected)")
 // that is made then arrives.
 func (p *process) killAt(n int, after bool, cancel func()) (met func() bool) {
 	killed, hit := make(chan struct{}), false
-	at := atCall(n, func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+	at := awstest.Nth(n, func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
 		hit = true
 		if after {
 			if response, err := next(); err == nil {
@@ -92,7 +92,7 @@ func TestWhatFailsIsStillDueAtTheNextRun(t *testing.T) {
 					w := newWorld(t)
 					everythingIsDue(w, 1)
 					p := w.start(ofDeployment)
-					p.onAll(atCall(n, func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+					p.onAll(awstest.Nth(n, func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
 						met = true
 						return fault(call, next)
 					}))

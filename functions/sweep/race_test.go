@@ -159,14 +159,13 @@ func changedUnderASweep(t *testing.T, meanwhile func(*world, apikey.Owner), n in
 	everythingIsDue(w, 1)
 	revisions := map[int]int64{}
 	p := w.start(ofDeployment)
-	p.onAll(atCall(n, func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+	p.onAll(awstest.Nth(n, awstest.Before(func() {
 		met = true
 		for _, kind := range []int{toRotate, toAnnounce, toClear} {
 			meanwhile(w, userN(kind))
 			revisions[kind] = w.ring(userN(kind)).Revision
 		}
-		return next()
-	}))
+	})))
 	if counts := p.run(); counts.Failed != 0 {
 		t.Errorf("the run did %+v", counts)
 	}
@@ -178,20 +177,4 @@ func changedUnderASweep(t *testing.T, meanwhile func(*world, apikey.Owner), n in
 	}
 	w.wantAgreement(p)
 	return met
-}
-
-// atCall has the fault meet the n-th call.
-func atCall(n int, fault awstest.Fault) awstest.Fault {
-	var mu sync.Mutex
-	calls := 0
-	return func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-		mu.Lock()
-		calls++
-		hit := calls == n
-		mu.Unlock()
-		if hit {
-			return fault(call, next)
-		}
-		return next()
-	}
 }

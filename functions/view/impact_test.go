@@ -289,13 +289,7 @@ func TestImpactIsWholeOrUnavailable(t *testing.T) {
 					w := newWorld(t)
 					w.JaneHasSchedules()
 					id := w.Ring(functest.Jane).Active.ID.String()
-					calls := 0
-					w.Table.Transport.SetFault(func(c awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-						if calls++; calls < call {
-							return next()
-						}
-						return fault(c, next)
-					})
+					w.Table.Transport.SetFault(awstest.From(call, fault))
 					w.send(viewImpact(id)).Refused(http.StatusServiceUnavailable, apikey.CodeUnavailable)
 				})
 			})
@@ -310,11 +304,7 @@ func TestChangeWhileAnImpactIsReadIsSeenByItsETag(t *testing.T) {
 	w.JaneHasAKey()
 	id := w.Ring(functest.Jane).Active.ID
 	w.Bind(functest.Jane, "pinned-1", id)
-	w.Table.Transport.SetFault(awstest.On("Query", func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-		w.Table.Transport.SetFault(nil)
-		w.Bind(functest.Jane, "pinned-2", id)
-		return next()
-	}))
+	w.Table.Transport.SetFault(awstest.On("Query", awstest.Once(awstest.Before(func() { w.Bind(functest.Jane, "pinned-2", id) }))))
 	answer := w.send(viewImpact(id.String())).Must(http.StatusOK)
 	var got impact
 	answer.Decode(&got)

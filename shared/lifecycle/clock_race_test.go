@@ -122,25 +122,6 @@ func TestTheClockTriesAgainWhenWhatChangedLeavesTheKeyDue(t *testing.T) {
 	}
 }
 
-// meanwhile makes a change just before the next call of the operation.
-func (w *world) meanwhile(operation string, change func()) {
-	w.t.Helper()
-	happened := false
-	fault := during(operation, func() {
-		w.table.Transport.SetFault(nil)
-		w.secrets.Transport.SetFault(nil)
-		change()
-		happened = true
-	})
-	w.table.Transport.SetFault(fault)
-	w.secrets.Transport.SetFault(fault)
-	w.t.Cleanup(func() {
-		if !happened {
-			w.t.Errorf("there was no %s", operation)
-		}
-	})
-}
-
 // Several clocks see the same key due, and each of their calls takes its time:
 // whatever the order, one of them rotates it, and one deletes the old one.
 func TestManyClocksAtOnceDoEachThingOnce(t *testing.T) {

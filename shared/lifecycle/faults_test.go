@@ -139,13 +139,10 @@ func TestCreateAdoptsItsOwnSecretAfterALostAnswer(t *testing.T) {
 func TestRotationFollowsTheRingToAnotherSecret(t *testing.T) {
 	w := newWorld(t)
 	w.create()
-	w.table.Transport.SetFault(during("TransactWriteItems", func() {
-		w.table.Transport.SetFault(nil)
-		if _, err := w.DeleteAll(t.Context(), w.request("")); err != nil {
-			t.Error(err)
-		}
+	w.meanwhile("TransactWriteItems", func() {
+		w.deleteAll()
 		w.create()
-	}))
+	})
 	rotated := w.rotate()
 	if ring := w.ring(); ring.Active.ID != rotated.Key.ID || ring.Revision != 4 {
 		t.Errorf("revision %d, Active %s", ring.Revision, ring.Active.ID)
@@ -159,12 +156,7 @@ func TestRotationFollowsTheRingToAnotherSecret(t *testing.T) {
 func TestRotationThatLosesToADeletionIsRefused(t *testing.T) {
 	w := newWorld(t)
 	w.create()
-	w.secrets.Transport.SetFault(during("PutSecretValue", func() {
-		w.secrets.Transport.SetFault(nil)
-		if _, err := w.DeleteAll(t.Context(), w.request("")); err != nil {
-			t.Error(err)
-		}
-	}))
+	w.meanwhile("PutSecretValue", w.deleteAll)
 	if _, err := w.Rotate(t.Context(), w.request("")); apikey.CodeOf(err) != apikey.CodeNoActiveKey {
 		t.Errorf("answered %v", err)
 	}
@@ -191,12 +183,11 @@ func TestRotationThatGivesUpDropsItsLabel(t *testing.T) {
 	w := newWorld(t)
 	w.create()
 	// Another rotation wins and uses the allowance up.
-	w.table.Transport.SetFault(during("TransactWriteItems", func() {
-		w.table.Transport.SetFault(nil)
+	w.meanwhile("TransactWriteItems", func() {
 		for range apikey.AllowanceSize - 1 {
 			w.rotate()
 		}
-	}))
+	})
 	if _, err := w.Rotate(t.Context(), w.request("")); apikey.CodeOf(err) != apikey.CodeRotationRateExceeded {
 		t.Errorf("answered %v", err)
 	}

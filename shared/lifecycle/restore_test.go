@@ -72,11 +72,6 @@ func createAndRotate(times int) func(*world) {
 	}
 }
 
-func deleteEvery(w *world) {
-	_, err := w.DeleteAll(w.t.Context(), w.request(""))
-	must(w, func() error { return err })
-}
-
 func deleteOldest(w *world) {
 	must(w, func() error {
 		_, err := w.DeleteOne(w.t.Context(), w.request(""), w.ring().PhasedOut[0].ID)
@@ -96,9 +91,9 @@ func TestAfterARestoreAKeyStaysAsFarAsItsSecretShowsIt(t *testing.T) {
 		"rotated, and the old key deleted":       {createOne, func(w *world) { w.rotate(); deleteOldest(w) }, false, nil, []string{"not_current", "not_shown"}},
 		"a Phased out key deleted":               {createAndRotate(1), deleteOldest, true, nil, []string{"not_shown"}},
 		"an older one, which nothing shows":      {createAndRotate(2), func(*world) {}, true, []int{1}, []string{"not_shown"}},
-		"all deleted":                            {createAndRotate(1), deleteEvery, false, nil, []string{"secret_gone"}},
-		"all deleted, and another created":       {createOne, func(w *world) { deleteEvery(w); w.create() }, false, nil, []string{"secret_gone"}},
-		"the same, and the old secret there yet": {createOne, func(w *world) { w.lostAfterCommit(); deleteEvery(w); w.create() }, false, nil, []string{"secret_replaced"}},
+		"all deleted":                            {createAndRotate(1), (*world).deleteAll, false, nil, []string{"secret_gone"}},
+		"all deleted, and another created":       {createOne, func(w *world) { w.deleteAll(); w.create() }, false, nil, []string{"secret_gone"}},
+		"the same, and the old secret there yet": {createOne, func(w *world) { w.lostAfterCommit(); w.deleteAll(); w.create() }, false, nil, []string{"secret_replaced"}},
 		"off-boarded": {createOne, func(w *world) {
 			_, err := w.Suspend(w.t.Context(), w.request(""))
 			must(w, func() error { return err })
@@ -204,13 +199,13 @@ func (w *world) orphan() {
 // What the secrets showed is of one ring; another may have another secret.
 func TestARestoreTakesNoKeyThatIsMadeMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, to := restored(t, createOne, deleteEvery)
+		w, to := restored(t, createOne, (*world).deleteAll)
 		var made apikey.KeyID
-		w.secrets.Transport.SetFault(during("DescribeSecret", func() {
-			deleteEvery(w)
+		w.meanwhile("DescribeSecret", func() {
+			w.deleteAll()
 			pass(time.Hour)
 			made = w.create().Key.ID
-		}))
+		})
 		_, err := w.AfterRestore(t.Context(), w.byOperator(), to, true)
 		if ring := w.ring(); apikey.CodeOf(err) != apikey.CodeRevisionMismatch || ring.Active == nil || ring.Active.ID != made {
 			t.Errorf("%v, and the ring is %+v", err, ring)
@@ -288,7 +283,7 @@ func live1(w *world, step string) {
 // and comes to the same end.
 func TestARestoreThatIsBrokenOffIsFinishedByTheNext(t *testing.T) {
 	// What a deleted secret and a Phased out key that nothing shows need.
-	since := map[string]func(*world){"rotated twice": func(w *world) { w.rotate(); w.rotate() }, "all deleted": deleteEvery}
+	since := map[string]func(*world){"rotated twice": func(w *world) { w.rotate(); w.rotate() }, "all deleted": (*world).deleteAll}
 	for name, since := range since {
 		for _, lost := range []bool{false, true} { // the call, or only its answer
 			for n := 1; ; n++ {
