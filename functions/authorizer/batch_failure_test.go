@@ -103,7 +103,7 @@ func TestCostOfABatch(t *testing.T) {
 			if diff := cmp.Diff(want, counted(w.Table.Transport.TakeCalls())); diff != "" {
 				t.Errorf("calls of the table: %s", diff)
 			}
-			w.wantCalls() // of Secrets Manager neither
+			w.WantSecretsCalls()
 		})
 	}
 }

@@ -248,28 +248,28 @@ func TestCostOfARun(t *testing.T) {
 	w.Calm()
 	q := byOwner(functest.Jane).run("run-1")
 	ref := w.invoked(q).Run.Ref
-	w.wantCalls("GetItem", "UpdateItem")
+	w.WantCalls("GetItem", "UpdateItem")
 	w.invoked(q)
-	w.wantCalls("GetItem", "UpdateItem")
+	w.WantCalls("GetItem", "UpdateItem")
 	w.invoked(q.with("leaseSeconds", 60)) // on record with a longer lease
-	w.wantCalls("GetItem", "UpdateItem", "UpdateItem")
+	w.WantCalls("GetItem", "UpdateItem", "UpdateItem")
 	w.renewed("JOB_RUNNER_TOKEN", ref)
-	w.wantCalls("BatchGetItem", "UpdateItem")
+	w.WantCalls("BatchGetItem", "UpdateItem")
 	w.Rotate(functest.Jane)
 	w.Calm()
 	w.renewed("JOB_RUNNER_TOKEN", ref)
-	w.wantCalls("BatchGetItem", "UpdateItem")
+	w.WantCalls("BatchGetItem", "UpdateItem")
 	w.DeleteAll(functest.Jane)
 	w.Calm()
 	w.renewed("JOB_RUNNER_TOKEN", ref) // that the key is gone is made sure of
-	w.wantCalls("BatchGetItem", "BatchGetItem")
+	w.WantCalls("BatchGetItem", "BatchGetItem")
 	w.sendRun(http.MethodDelete, w.elsewhere(), ref, "")
-	w.wantCalls("DeleteItem")
+	w.WantCalls("DeleteItem")
 	w.sendRun(http.MethodDelete, "JOB_RUNNER_TOKEN", ref, "")
-	w.wantCalls("DeleteItem")
+	w.WantCalls("DeleteItem")
 	w.sendRun(http.MethodPost, "JOB_RUNNER_TOKEN", "cpdr_x", "")
 	w.sendRun(http.MethodDelete, "JOB_RUNNER_TOKEN", "cpdr_x", "")
-	w.wantCalls()
+	w.WantCalls()
 }
 
 // A run that cannot be recorded has no decision: it would not count when its key

@@ -271,7 +271,7 @@ func TestLeaseIsBounded(t *testing.T) {
 		}
 	}
 	w.ask("JOB_RUNNER_TOKEN", byOwner(functest.Jane).with("leaseSeconds", 60)).Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
-	w.wantCalls()
+	w.WantCalls()
 	for _, lease := range []int{1, 86400} {
 		w.sendRun(http.MethodPost, "JOB_RUNNER_TOKEN", ref, w.encode(question{"leaseSeconds": lease})).Must(http.StatusOK)
 	}
@@ -303,7 +303,7 @@ func TestRequestAboutARunSaysNothingElse(t *testing.T) {
 	}
 	answer, err := w.invoke(question{"endRun": ref, "leaseSeconds": 60})
 	w.refusedInvocation(apikey.CodeInvalidRequest, answer, err)
-	w.wantCalls()
+	w.WantCalls()
 	w.sendRun(http.MethodPost, "JOB_RUNNER_TOKEN", ref, `{}`).Must(http.StatusOK)
 	w.sendRun(http.MethodDelete, "JOB_RUNNER_TOKEN", ref, `{}`).Must(http.StatusNoContent)
 }

@@ -84,14 +84,14 @@ func TestCallsOfEachOperation(t *testing.T) {
 			request := o.request(w)
 			w.Calm()
 			w.send(request).Must(o.status)
-			w.calls(o.calls...)
+			w.WantCalls(o.calls...)
 			w.wantRevision(before + o.changes)
 		})
 	}
 	// Who has bound no schedule has none to rebind, and none is looked for.
 	w := newWorld(t)
 	w.send(rebind(unknownKey)).Must(http.StatusOK)
-	w.calls("GetItem")
+	w.WantCalls("GetItem")
 }
 
 // Every call of every operation goes wrong in every way, once or from then on: the

@@ -59,7 +59,7 @@ func TestRebindingPinsAllSchedulesOfAKeyToTheActiveOne(t *testing.T) {
 	before := w.Ring(functest.Jane).Revision
 	w.Calm()
 	w.want(w.rebound(from), rebound{250, 0})
-	w.calls("GetItem", "Query", "TransactWriteItems", "GetItem", "Query", "TransactWriteItems", "GetItem", "Query", "TransactWriteItems")
+	w.WantCalls("GetItem", "Query", "TransactWriteItems", "GetItem", "Query", "TransactWriteItems", "GetItem", "Query", "TransactWriteItems")
 	if n := w.pinnedTo(w.active()); n != 250 {
 		t.Errorf("%d are pinned to the Active key", n)
 	}

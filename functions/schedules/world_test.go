@@ -158,17 +158,6 @@ func (w world) wantWhole() {
 	}
 }
 
-// calls checks which calls were made since Calm, none of them of Secrets Manager.
-func (w world) calls(want ...string) {
-	w.t.Helper()
-	if diff := cmp.Diff(want, w.Table.Transport.TakeCalls()); diff != "" {
-		w.t.Errorf("calls of the table: %s", diff)
-	}
-	if calls := w.Secrets.Transport.TakeCalls(); len(calls) > 0 {
-		w.t.Errorf("Secrets Manager was asked: %v", calls)
-	}
-}
-
 // during makes a change just before the n-th call of the operation is carried out.
 func during(n int, operation string, change func()) awstest.Fault {
 	return awstest.On(operation, awstest.Nth(n, awstest.Before(change)))
