@@ -27,7 +27,7 @@ func TestRelayFinishesWhatAChangeLeftToDo(t *testing.T) {
 		"many rotations":    func(w *world) { w.Rotate(ada); w.Rotate(ada); w.Rotate(ada) },
 		"deletion of one":   func(w *world) { w.Rotate(ada); w.DeleteOne(ada, w.Ring(ada).PhasedOut[0].ID) },
 		"deletion of all":   func(w *world) { w.DeleteAll(ada) },
-		"off-boarding":      func(w *world) { w.offboard(ada) },
+		"off-boarding":      func(w *world) { w.Suspend(ada) },
 		"all and a new one": func(w *world) { w.DeleteAll(ada); w.Create(ada) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -47,15 +47,6 @@ func TestRelayFinishesWhatAChangeLeftToDo(t *testing.T) {
 				t.Errorf("secrets: %v, want %d", names, want)
 			}
 		})
-	}
-}
-
-func (w *world) offboard(owner apikey.Owner) {
-	w.t.Helper()
-	if _, err := w.Keys.Suspend(w.t.Context(), apikey.ChangeRequest{
-		Owner: owner, Actor: apikey.Actor{Kind: apikey.ActorAdministrator, ID: "IBMid-ADMINISTRATOR"}, CorrelationID: "story",
-	}); err != nil {
-		w.t.Fatal(err)
 	}
 }
 

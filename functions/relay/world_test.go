@@ -132,12 +132,17 @@ func (w *world) wantRepaired(owner apikey.Owner) {
 // breakOff makes changes whose process dies after the commit: what is left to do in
 // Secrets Manager is not done.
 func (w *world) breakOff(change func()) {
+	w.t.Helper()
+	brokenOff := false
 	w.Secrets.Transport.SetFault(func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
 		if call.Operation == "PutSecretValue" || call.Operation == "CreateSecret" {
 			return next()
 		}
+		brokenOff = true
 		return awstest.Refuse(http.StatusBadRequest, "AccessDeniedException")(call, next)
 	})
 	change()
-	w.Calm()
+	if w.Calm(); !brokenOff {
+		w.t.Error("nothing was left to do")
+	}
 }

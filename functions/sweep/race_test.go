@@ -142,15 +142,9 @@ func TestWhatTheUserDoesUnderASweepStands(t *testing.T) {
 		"delete all": (*world).deleteAll,
 		"suspend":    (*world).suspend,
 	} {
-		for n := 1; ; n++ {
-			met := false
-			t.Run(fmt.Sprintf("%s/at call %d", name, n), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { met = changedUnderASweep(t, meanwhile, n) })
-			})
-			if !met {
-				break // there is no such call
-			}
-		}
+		t.Run(name, func(t *testing.T) {
+			awstest.AtEachCall(t, func(t *testing.T, n int) bool { return changedUnderASweep(t, meanwhile, n) })
+		})
 	}
 }
 

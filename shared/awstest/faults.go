@@ -2,8 +2,11 @@ package awstest
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"sync/atomic"
+	"testing"
+	"testing/synctest"
 )
 
 // Fault decides what becomes of one call. It may carry the call out through
@@ -80,6 +83,23 @@ func counted(fault Fault, hit func(asked int) bool) Fault {
 			return fault(call, next)
 		}
 		return next()
+	}
+}
+
+// AtEachCall tests what comes of something at its first call, at its second and so
+// on, each time in a bubble, until it has no such call.
+func AtEachCall(t *testing.T, test func(t *testing.T, n int) (met bool)) {
+	t.Helper()
+	for n, met := 1, true; met; n++ {
+		ran := false
+		met = false
+		t.Run(fmt.Sprint("call ", n), func(t *testing.T) {
+			ran = true
+			synctest.Test(t, func(t *testing.T) { met = test(t, n) })
+		})
+		if n == 1 && ran && !met {
+			t.Error("there was no call at all")
+		}
 	}
 }
 

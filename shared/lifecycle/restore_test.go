@@ -2,6 +2,7 @@ package lifecycle_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"testing"
@@ -286,24 +287,18 @@ func TestARestoreThatIsBrokenOffIsFinishedByTheNext(t *testing.T) {
 	since := map[string]func(*world){"rotated twice": func(w *world) { w.rotate(); w.rotate() }, "all deleted": (*world).deleteAll}
 	for name, since := range since {
 		for _, lost := range []bool{false, true} { // the call, or only its answer
-			for n := 1; ; n++ {
-				calls := 0
-				synctest.Test(t, func(t *testing.T) { calls = brokenOffAt(t, n, lost, since) })
-				if calls < n {
-					break
-				}
-				if n > 100 {
-					t.Fatalf("%s: there is no end of calls", name)
-				}
-			}
+			t.Run(fmt.Sprintf("%s/lost %t", name, lost), func(t *testing.T) {
+				awstest.AtEachCall(t, func(t *testing.T, n int) bool { return brokenOffAt(t, n, lost, since) })
+			})
 		}
 	}
 }
 
 // brokenOffAt has the n-th call fail, or only its answer be lost, and all after it;
-// it returns how many were made.
-func brokenOffAt(t *testing.T, n int, lost bool, since func(*world)) (calls int) {
+// it tells whether so many were made.
+func brokenOffAt(t *testing.T, n int, lost bool, since func(*world)) (met bool) {
 	w, to := restored(t, createAndRotate(1), since)
+	calls := 0
 	fault := func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
 		if calls++; calls < n {
 			return next()
@@ -316,14 +311,14 @@ func brokenOffAt(t *testing.T, n int, lost bool, since func(*world)) (calls int)
 	w.table.Transport.SetFault(fault)
 	w.secrets.Transport.SetFault(fault)
 	_, _ = w.AfterRestore(t.Context(), w.byOperator(), to, true)
-	made := calls
+	met = calls >= n
 	w.noFaults()
 	w.afterRestore(to, true)
 	if ring := w.ring(); ring.Active != nil || len(ring.PhasedOut) != 0 {
 		t.Errorf("broken off at call %d: %+v", n, ring)
 	}
 	w.reasons()
-	return made
+	return met
 }
 
 // A secret that cannot be read shows nothing, and takes no key away.
