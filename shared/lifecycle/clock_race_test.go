@@ -114,7 +114,7 @@ func TestTheClockTriesAgainWhenWhatChangedLeavesTheKeyDue(t *testing.T) {
 			if ring := w.ring(); ring.Revision != 3 || len(ring.PhasedOut) != 1 {
 				t.Errorf("the ring is %+v", ring)
 			}
-			if puts := count(w.secrets.Transport.TakeCalls(), "PutSecretValue"); puts != 1 {
+			if puts := awstest.Count(w.secrets.Transport.TakeCalls(), "PutSecretValue"); puts != 1 {
 				t.Errorf("the material was put %d times", puts)
 			}
 			w.checkSecret()

@@ -174,7 +174,7 @@ func TestRotationWithoutALabelToSpareIsAConflict(t *testing.T) {
 	}
 	// The ring is read again once; the SDK takes the refusal for throttling and
 	// sends each put three times.
-	if puts := count(w.secrets.Transport.TakeCalls(), "PutSecretValue"); puts != 6 {
+	if puts := awstest.Count(w.secrets.Transport.TakeCalls(), "PutSecretValue"); puts != 6 {
 		t.Errorf("the put was sent %d times", puts)
 	}
 }

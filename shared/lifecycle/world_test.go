@@ -3,7 +3,6 @@ package lifecycle_test
 import (
 	"crypto/rand"
 	"log/slog"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -130,8 +129,4 @@ func (w *world) meanwhile(operation string, change func()) {
 			w.t.Errorf("there was no %s", operation)
 		}
 	})
-}
-
-func count(calls []string, operation string) int {
-	return len(slices.DeleteFunc(slices.Clone(calls), func(call string) bool { return call != operation }))
 }

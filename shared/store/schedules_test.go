@@ -196,10 +196,5 @@ func (s *scene) rebind(schedules []apikey.Schedule) (sends int, err error) {
 		next, event, _, err := ring.Rebind(apikey.Command{Now: time.Now()}, schedules)
 		return next, event, err
 	})
-	for _, call := range s.engine.Transport.TakeCalls() {
-		if call == "TransactWriteItems" {
-			sends++
-		}
-	}
-	return sends, err
+	return awstest.Count(s.engine.Transport.TakeCalls(), "TransactWriteItems"), err
 }

@@ -90,13 +90,7 @@ func TestUpdateUnderFaults(t *testing.T) {
 			if apikey.CodeOf(err) != test.code {
 				t.Errorf("answered %v", err)
 			}
-			writes := 0
-			for _, call := range s.engine.Transport.TakeCalls() {
-				if call == "TransactWriteItems" {
-					writes++
-				}
-			}
-			if writes > test.writes {
+			if writes := awstest.Count(s.engine.Transport.TakeCalls(), "TransactWriteItems"); writes > test.writes {
 				t.Errorf("%d transactions were sent", writes)
 			}
 			if revision := s.revision(); revision != test.revision {
