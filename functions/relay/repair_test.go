@@ -135,31 +135,33 @@ func TestSecretThatCannotBeRepairedNowHoldsBackItsOwnRecordsOnly(t *testing.T) {
 		"a defect":      func(call awstest.Call, _ func() (*http.Response, error)) (*http.Response, error) { panic(call) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			owners, _ := w.owners(5)
-			w.breakOff(func() {
-				for _, owner := range owners {
-					w.Rotate(owner)
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				owners, _ := w.owners(5)
+				w.breakOff(func() {
+					for _, owner := range owners {
+						w.Rotate(owner)
+					}
+				})
+				batch := w.stream.Next()
+				isIll := func(owner apikey.Owner) bool { return owner.IAMID == iamIDOf(batch[2]) }
+				ill := owners[slices.IndexFunc(owners, isIll)]
+				w.failFor(ill, fault)
+				if failed := w.deliver(batch); failed != batch[2].Change.SequenceNumber {
+					t.Errorf("reported %q", failed)
 				}
+				if diff := cmp.Diff(announcedBy(batch), w.arrived()); diff != "" {
+					t.Errorf("committed (-) and announced (+): %s", diff)
+				}
+				for _, owner := range slices.DeleteFunc(slices.Clone(owners), isIll) {
+					w.wantRepaired(owner)
+				}
+				w.Calm()
+				if failed := w.deliver(batch[2:]); failed != "" {
+					t.Errorf("then: reported %q", failed)
+				}
+				w.wantRepaired(ill)
 			})
-			batch := w.stream.Next()
-			isIll := func(owner apikey.Owner) bool { return owner.IAMID == iamIDOf(batch[2]) }
-			ill := owners[slices.IndexFunc(owners, isIll)]
-			w.failFor(ill, fault)
-			if failed := w.deliver(batch); failed != batch[2].Change.SequenceNumber {
-				t.Errorf("reported %q", failed)
-			}
-			if diff := cmp.Diff(announcedBy(batch), w.arrived()); diff != "" {
-				t.Errorf("committed (-) and announced (+): %s", diff)
-			}
-			for _, owner := range slices.DeleteFunc(slices.Clone(owners), isIll) {
-				w.wantRepaired(owner)
-			}
-			w.Calm()
-			if failed := w.deliver(batch[2:]); failed != "" {
-				t.Errorf("then: reported %q", failed)
-			}
-			w.wantRepaired(ill)
 		})
 	}
 }
@@ -189,17 +191,19 @@ func TestOneInstanceAnnouncesARecordOnce(t *testing.T) {
 func TestWhatMayNotHaveArrivedIsAnnouncedAgain(t *testing.T) {
 	for name, fault := range map[string]awstest.Fault{"not sent": awstest.Reset, "answer lost": awstest.LoseAnswer} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			_, batch := w.owners(3)
-			w.bus.Transport.SetFault(fault)
-			if failed := w.deliver(batch); failed != batch[0].Change.SequenceNumber {
-				t.Errorf("reported %q", failed)
-			}
-			w.bus.Transport.SetFault(nil)
-			before := len(w.arrived())
-			if failed := w.deliver(batch); failed != "" || len(w.arrived()) != before+3 {
-				t.Errorf("then: reported %q, %d arrived, %d before", failed, len(w.arrived()), before)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				_, batch := w.owners(3)
+				w.bus.Transport.SetFault(fault)
+				if failed := w.deliver(batch); failed != batch[0].Change.SequenceNumber {
+					t.Errorf("reported %q", failed)
+				}
+				w.bus.Transport.SetFault(nil)
+				before := len(w.arrived())
+				if failed := w.deliver(batch); failed != "" || len(w.arrived()) != before+3 {
+					t.Errorf("then: reported %q, %d arrived, %d before", failed, len(w.arrived()), before)
+				}
+			})
 		})
 	}
 }

@@ -3,6 +3,7 @@ package lifecycle_test
 import (
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -168,12 +169,14 @@ func TestReplayShowsTheCredentialOnlyWhileItsKeyIsActive(t *testing.T) {
 }
 
 func TestReplayIsUnavailableWhileSecretsManagerIs(t *testing.T) {
-	w := newWorld(t)
-	w.issued(w.Create(t.Context(), w.request("key-1")))
-	w.secrets.Transport.SetFault(awstest.Reset)
-	if _, err := w.Create(t.Context(), w.request("key-1")); apikey.CodeOf(err) != apikey.CodeUnavailable {
-		t.Errorf("answered %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.issued(w.Create(t.Context(), w.request("key-1")))
+		w.secrets.Transport.SetFault(awstest.Reset)
+		if _, err := w.Create(t.Context(), w.request("key-1")); apikey.CodeOf(err) != apikey.CodeUnavailable {
+			t.Errorf("answered %v", err)
+		}
+	})
 }
 
 func TestExpectedRevisionIsCheckedBeforeTheState(t *testing.T) {

@@ -2,6 +2,7 @@ package lifecycle_test
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -157,16 +158,18 @@ func TestOffBoardingHonoursIfMatch(t *testing.T) {
 }
 
 func TestSecretsManagerDownDoesNotStopOffBoarding(t *testing.T) {
-	w := newWorld(t)
-	w.create()
-	w.secrets.Transport.SetFault(awstest.Reset)
-	w.suspend("")
-	if ring := w.ring(); ring.Active != nil || !ring.Suspended {
-		t.Errorf("the ring is %+v", ring)
-	}
-	if change := w.lastChange(); change.SecretARN == "" {
-		t.Error("the event does not name the secret that the relay is to delete")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.create()
+		w.secrets.Transport.SetFault(awstest.Reset)
+		w.suspend("")
+		if ring := w.ring(); ring.Active != nil || !ring.Suspended {
+			t.Errorf("the ring is %+v", ring)
+		}
+		if change := w.lastChange(); change.SecretARN == "" {
+			t.Error("the event does not name the secret that the relay is to delete")
+		}
+	})
 }
 
 // Whatever the user does at the same time, no key is left that works.
