@@ -75,11 +75,7 @@ func TestDeletionThatNamesAnotherOwnersSecretTakesNothing(t *testing.T) {
 func TestSecretWithoutTheActiveKeysVersionIsSetAsideOnceItCannotJustBeLate(t *testing.T) {
 	w := newWorld(t)
 	owners, _ := w.owners(2)
-	w.breakOff(func() {
-		for _, owner := range owners {
-			w.Rotate(owner)
-		}
-	})
+	w.breakOffRotations(owners)
 	batch := w.stream.Next()
 	w.failFor(owners[0], awstest.On("UpdateSecretVersionStage", awstest.Refuse(http.StatusBadRequest, "ResourceNotFoundException")))
 	at := recordAt(batch, owners[0])

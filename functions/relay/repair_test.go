@@ -138,11 +138,7 @@ func TestSecretThatCannotBeRepairedNowHoldsBackItsOwnRecordsOnly(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				owners, _ := w.owners(5)
-				w.breakOff(func() {
-					for _, owner := range owners {
-						w.Rotate(owner)
-					}
-				})
+				w.breakOffRotations(owners)
 				batch := w.stream.Next()
 				isIll := func(owner apikey.Owner) bool { return owner.IAMID == iamIDOf(batch[2]) }
 				ill := owners[slices.IndexFunc(owners, isIll)]
@@ -271,11 +267,7 @@ func TestSlowSecretsLeaveTimeForTheAnnouncements(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				owners, _ := w.owners(100)
-				w.breakOff(func() {
-					for _, owner := range owners {
-						w.Rotate(owner)
-					}
-				})
+				w.breakOffRotations(owners)
 				batch := w.stream.Next()
 				w.relay.Now = time.Now
 				w.Secrets.Transport.SetFault(fault)

@@ -146,3 +146,13 @@ func (w *world) breakOff(change func()) {
 		w.t.Error("nothing was left to do")
 	}
 }
+
+// breakOffRotations is breakOff with a rotation of each owner's.
+func (w *world) breakOffRotations(owners []apikey.Owner) {
+	w.t.Helper()
+	w.breakOff(func() {
+		for _, owner := range owners {
+			w.Rotate(owner)
+		}
+	})
+}

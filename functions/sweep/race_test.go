@@ -76,9 +76,7 @@ func doneOnce(w *world, ofEach int) {
 				w.t.Errorf("user %d of kind %d: %+v", n, kind, ring)
 			}
 		}
-		if !w.isSettled(userN(n*5 + toRepair)) {
-			w.t.Errorf("the secret of user %d is not repaired", n)
-		}
+		w.wantSettled(userN(n*5 + toRepair))
 	}
 	announced := map[apikey.KeyID]int{}
 	for _, notice := range w.notices(apikey.EventRotationDue) {

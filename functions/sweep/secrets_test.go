@@ -69,6 +69,13 @@ func (w *world) isSettled(owner apikey.Owner) bool {
 	return w.secrets.Labels(ring.SecretARN)["AWSCURRENT"] == ring.Active.VersionID
 }
 
+func (w *world) wantSettled(owner apikey.Owner) {
+	w.t.Helper()
+	if !w.isSettled(owner) {
+		w.t.Errorf("the secret of %s is not repaired", owner.IAMID)
+	}
+}
+
 func (w *world) exists(name string) bool { return slices.Contains(w.secrets.Names(), name) }
 
 func TestOnlySecretsThatNobodyCanUseAreRemoved(t *testing.T) {
@@ -176,9 +183,7 @@ func TestEverySecretIsRepairedOnceADay(t *testing.T) {
 				t.Errorf("day %d: what was repaired is repaired again", day+1)
 			}
 			for n := range users {
-				if !w.isSettled(userN(n)) {
-					t.Errorf("day %d: the secret of user %d is not repaired", day+1, n)
-				}
+				w.wantSettled(userN(n))
 			}
 			pass(days(1))
 		}
@@ -207,9 +212,7 @@ func TestAWalkThatWasBrokenOffGoesOn(t *testing.T) {
 			t.Errorf("%d pages were listed then, want 2", more)
 		}
 		for n := range users {
-			if !w.isSettled(userN(n)) {
-				t.Errorf("the secret of user %d is not repaired", n)
-			}
+			w.wantSettled(userN(n))
 		}
 	})
 }
@@ -221,9 +224,7 @@ func TestAWalkBeginsAnewWhenItsPlaceIsUnknown(t *testing.T) {
 		_, err := w.users.Rings.AdvanceWalk(t.Context(), store.Walk{Day: time.Now().UTC().Format(time.DateOnly), Pages: 3, Token: "expired"})
 		w.must(err)
 		wantCounts(t, w.start(apikey.RotationPolicy{}).run(), sweep.Counts{})
-		if !w.isSettled(userN(0)) {
-			t.Error("the secret is not repaired")
-		}
+		w.wantSettled(userN(0))
 	})
 }
 
@@ -247,9 +248,7 @@ func TestTwoWalksAtOnceMissNothing(t *testing.T) {
 		group.Wait()
 		w.sweep()
 		for n := range users {
-			if !w.isSettled(userN(n)) {
-				t.Errorf("the secret of user %d is not repaired", n)
-			}
+			w.wantSettled(userN(n))
 			if w.exists(orphans[n]) {
 				t.Errorf("the orphan %d is left", n)
 			}

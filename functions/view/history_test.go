@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -292,23 +291,6 @@ func TestOnlyKeyManagersReadTheHistory(t *testing.T) {
 		w.send(viewHistory.As(w.Token(functest.Jane, role))).Must(http.StatusOK)
 	}
 	w.ForKeyManagersOnly(w.function(), viewHistory)
-}
-
-func TestHistoryOutOfReachIsUnavailable(t *testing.T) {
-	for name, fault := range map[string]awstest.Fault{
-		"down":      awstest.Reset,
-		"throttled": awstest.Refuse(http.StatusBadRequest, "ProvisionedThroughputExceededException"),
-		"denied":    awstest.Refuse(http.StatusBadRequest, "AccessDeniedException"),
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t)
-				w.JaneHasAKey()
-				w.Table.Transport.SetFault(fault)
-				w.send(viewHistory).Refused(http.StatusServiceUnavailable, apikey.CodeUnavailable)
-			})
-		})
-	}
 }
 
 // The history is at a path where a key's id could stand.

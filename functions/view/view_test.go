@@ -255,7 +255,9 @@ func TestStoreOutOfReachIsUnavailable(t *testing.T) {
 				w := newWorld(t)
 				w.JaneHasAKey()
 				w.Table.Transport.SetFault(fault)
-				w.send(viewKeys).Refused(http.StatusServiceUnavailable, apikey.CodeUnavailable)
+				for _, request := range []functest.Request{viewKeys, viewHistory} {
+					w.send(request).Refused(http.StatusServiceUnavailable, apikey.CodeUnavailable)
+				}
 			})
 		})
 	}
