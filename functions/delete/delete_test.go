@@ -2,6 +2,7 @@ package delete_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -171,10 +172,7 @@ func TestDeletionWithABodyIsRefused(t *testing.T) {
 // A query parameter may have been meant to narrow the deletion.
 func TestDeletionWithAQueryIsRefused(t *testing.T) {
 	w := newWorld(t)
-	event := deleteAll.Event()
-	event.QueryStringParameters = map[string]string{"keyId": "x"}
-	event.MultiValueQueryStringParameters = map[string][]string{"keyId": {"x"}}
-	w.Deliver(w.function(), event).Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
+	w.send(deleteAll.WithQuery(url.Values{"keyId": {"x"}})).Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
 	w.wantUnchanged()
 }
 

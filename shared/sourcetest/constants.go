@@ -29,7 +29,7 @@ func ListsAll[T ~string](t *testing.T, listed []T, files ...string) {
 }
 
 // Constants are the constants of a type that a file declares.
-func Constants[T ~string](t *testing.T, file string) []T {
+func Constants[T ~string](t testing.TB, file string) []T {
 	t.Helper()
 	tree, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
 	if err != nil {
