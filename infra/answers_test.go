@@ -237,63 +237,6 @@ func (s scenario) mayChangeState() bool {
 	return slices.Contains(changes, s.operation) || s.operation == "endRun"
 }
 
-// What no schema can say of the lists: their order, and that the longest fits.
-func TestPhasedOutKeysAreShownNewestFirst(t *testing.T) {
-	c := loadContract(t)
-	s := proper["viewKeys"]
-	s.operation, s.given = "viewKeys", fullOfPhasedOutKeys
-	got := bringAbout(t, c, s)
-	var keys struct{ PhasedOut []struct{ CreatedAt string } }
-	if err := json.Unmarshal([]byte(got.body), &keys); err != nil {
-		t.Fatal(err)
-	}
-	var times []string
-	for _, key := range keys.PhasedOut {
-		times = append(times, key.CreatedAt)
-	}
-	slices.Reverse(times)
-	if len(times) != apikey.MaxPhasedOut || !slices.IsSorted(times) {
-		t.Errorf("from the last to the first: %v", times)
-	}
-	if ok, errs := c.validator.ValidateHttpResponse(got.request, got.response()); !ok {
-		t.Error(asError(errs))
-	}
-}
-
-// Whatever the number of changes, they are shown from the last to the first, and
-// the last page has one.
-func TestHistoryIsShownNewestFirst(t *testing.T) {
-	c := loadContract(t)
-	for _, limit := range []string{"1", "2", "3", "4"} {
-		w := newWorld(t)
-		allDeleted(w)
-		request := call{operation: c.operation(t, "viewHistory"), query: map[string]string{"limit": limit}}
-		var revisions []int64
-		for more := true; more; {
-			var page struct {
-				Changes    []struct{ Revision int64 }
-				NextCursor *string
-			}
-			got := w.must(200, request)
-			if ok, errs := c.validator.ValidateHttpResponse(got.request, got.response()); !ok {
-				t.Error(asError(errs))
-			}
-			if err := json.Unmarshal([]byte(got.body), &page); err != nil || len(page.Changes) == 0 {
-				t.Fatalf("%s: %v", got.body, err)
-			}
-			for _, change := range page.Changes {
-				revisions = append(revisions, change.Revision)
-			}
-			if more = page.NextCursor != nil; more {
-				request.query["cursor"] = *page.NextCursor
-			}
-		}
-		if !slices.Equal(revisions, []int64{3, 2, 1}) {
-			t.Errorf("pages of %s: %v", limit, revisions)
-		}
-	}
-}
-
 // Who needs which role is the same in the contract and in the code.
 func TestRolesOfTheContractAreThoseOfTheCode(t *testing.T) {
 	c := loadContract(t)

@@ -102,12 +102,7 @@ func itemActions(actions map[string]bool) awstest.Fault {
 // otherCreatesFirst lets another request create the key just before this one
 // commits, so that its material is taken back.
 func otherCreatesFirst(w *world) {
-	w.table.Transport.SetFault(awstest.On("TransactWriteItems",
-		func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-			w.table.Transport.SetFault(nil)
-			keyCreated(w)
-			return next()
-		}))
+	w.table.Transport.SetFault(awstest.On("TransactWriteItems", awstest.Once(awstest.Before(func() { keyCreated(w) }))))
 }
 
 // firstMoveRefused leaves AWSCURRENT to the repair.

@@ -1,10 +1,13 @@
 package infra_test
 
-import "github.com/userapikey/service/shared/apikey"
+import (
+	"github.com/userapikey/service/functions/functest"
+	"github.com/userapikey/service/shared/apikey"
+)
 
 // colleague is another user of the sample owner's account, whom the sample owner
 // administers.
-var colleague = apikey.Owner{AccountID: sampleOwner.AccountID, IAMID: "IBMid-5500ANOTHER", Username: "sam.roe@example.com"}
+var colleague = functest.Sam
 
 const (
 	// usersCursor leads to what the list of users has after the colleague.

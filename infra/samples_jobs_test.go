@@ -3,7 +3,6 @@ package infra_test
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/userapikey/service/shared/apikey"
@@ -155,15 +154,7 @@ func hundredOfPhasedOutKey(w *world) {
 
 // secondRaceLost lets the first transaction through, and then others win.
 func secondRaceLost(w *world) {
-	first := true
-	w.table.Transport.SetFault(awstest.On("TransactWriteItems",
-		func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-			if first {
-				first = false
-				return next()
-			}
-			return transactionConflict(call, next)
-		}))
+	w.table.Transport.SetFault(awstest.On("TransactWriteItems", awstest.From(2, transactionConflict)))
 }
 
 func (w *world) bind(s apikey.Schedule) {

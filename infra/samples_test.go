@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/userapikey/service/functions/functest"
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/awstest"
 	"github.com/userapikey/service/shared/jobauth"
@@ -15,9 +16,7 @@ import (
 // The story that the contract's examples tell: the owner creates a key in May
 // and rotates it in November.
 var (
-	sampleOwner = apikey.Owner{
-		AccountID: "0123456789abcdef0123456789abcdef", IAMID: "IBMid-5500SAMPLE", Username: "jane.doe@example.com",
-	}
+	sampleOwner    = functest.Jane
 	sampleActor    = apikey.Actor{Kind: apikey.ActorUser, ID: sampleOwner.IAMID}
 	firstCreatedAt = time.Date(2026, 5, 4, 8, 15, 30, 120e6, time.UTC)
 	rotatedAt      = time.Date(2026, 11, 2, 16, 45, 9, 7e6, time.UTC)
@@ -26,8 +25,8 @@ var (
 const (
 	firstKeyID       = "019df20e-8148-7e03-9b61-e593247747dd"
 	secondKeyID      = "01a19d26-820f-7e18-9a3d-4169f6b09879"
-	firstCredential  = "cpdk_WKhX7ZrHuROqf7KZfzTul8yPif7KxWgRdVfv3uvkVOn_000SAMPLE00NOT0A0REAL0CREDENTIAL000000000010dJAHK"
-	secondCredential = "cpdk_WKhX7ZrHuROqf7KZfzTul8yRObKRpaiJA7afb2D9Cwr_000SAMPLE00NOT0A0REAL0CREDENTIAL000000000022pm6iX"
+	firstCredential  = functest.FirstCredential
+	secondCredential = functest.SecondCredential
 	// unknownCredential is well formed, but of no key.
 	unknownCredential = "cpdk_WKhX7ZrHuROqf7KZfzTul8yRSQl8U55y316sWqgTETP_000SAMPLE00NOT0A0REAL0CREDENTIAL000000000032ziZ2R"
 	// mistypedCredential has another last character than secondCredential.

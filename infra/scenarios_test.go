@@ -271,7 +271,6 @@ func historyScenarios() []scenario {
 }
 
 func refusalsOfKeyChanges() []scenario {
-	keyID := func(id string) func(*scenario) { return func(s *scenario) { s.call.keyID = id } }
 	return []scenario{
 		vary("createKey", 403, "ownerSuspended", given(ownerSuspended)),
 		vary("createKey", 409, "activeKeyExists", given(keyCreated)),

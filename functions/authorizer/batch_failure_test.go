@@ -103,7 +103,7 @@ func TestCostOfABatch(t *testing.T) {
 			if diff := cmp.Diff(want, counted(w.Table.Transport.TakeCalls())); diff != "" {
 				t.Errorf("calls of the table: %s", diff)
 			}
-			w.wantCalls() // of Secrets Manager neither
+			w.WantSecretsCalls()
 		})
 	}
 }
@@ -183,13 +183,7 @@ func TestHalfOfABatchMayBeUnavailable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		people := w.people(100)
-		calls := 0
-		w.Table.Transport.SetFault(awstest.On("BatchGetItem", func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-			if calls++; calls == 1 {
-				return next()
-			}
-			return awstest.Reset(call, next)
-		}))
+		w.Table.Transport.SetFault(awstest.On("BatchGetItem", awstest.From(2, awstest.Reset)))
 		got := w.decided("JOB_RUNNER_TOKEN", asking(people, byTheirSchedule)...)
 		if diff := cmp.Diff(map[jobauth.Reason]int{jobauth.KeyActive: 50, jobauth.Unavailable: 50}, reasons(got)); diff != "" {
 			t.Error(diff)

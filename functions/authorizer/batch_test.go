@@ -192,7 +192,7 @@ func TestBatchHasOneToAHundredRequests(t *testing.T) {
 		answer, err := w.invoke(body)
 		w.refusedInvocation(apikey.CodeInvalidRequest, answer, err)
 	}
-	w.wantCalls()
+	w.WantCalls()
 }
 
 func TestWhatIsNoBatchIsRefusedNamingTheField(t *testing.T) {
@@ -223,7 +223,7 @@ func TestWhatIsNoBatchIsRefusedNamingTheField(t *testing.T) {
 		answer, err := w.Invoke(w.function, []byte(body))
 		w.refusedInvocation(apikey.CodeInvalidRequest, answer, err)
 	}
-	w.wantCalls()
+	w.WantCalls()
 }
 
 // Only the name of a member makes an invocation a batch.
@@ -250,14 +250,14 @@ func TestBatchIsBoundedIn256KiB(t *testing.T) {
 	single.Body = w.encode(byOwner(functest.Jane))
 	single.Body += strings.Repeat(" ", 16<<10+1-len(single.Body))
 	w.Send(w.function, single).Refused(http.StatusRequestEntityTooLarge, "payload_too_large")
-	w.wantCalls()
+	w.WantCalls()
 }
 
 func TestOnlyJobRunnersAskAboutMany(t *testing.T) {
 	w := newWorld(t)
 	w.batch("ADMINISTRATOR_TOKEN", byOwner(functest.Jane)).Refused(http.StatusForbidden, apikey.CodeRoleRequired)
 	w.batch("", byOwner(functest.Jane)).Refused(http.StatusUnauthorized, apikey.CodeUnauthenticated)
-	w.wantCalls()
+	w.WantCalls()
 }
 
 func TestEventOfABatchMayBeBase64(t *testing.T) {

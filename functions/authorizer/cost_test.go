@@ -3,7 +3,6 @@ package authorizer_test
 import (
 	"encoding/json"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,12 +49,12 @@ func TestDecisionIsOneConsistentRead(t *testing.T) {
 			w.Calm()
 			w.Table.Transport.SetFault(onlyConsistentReads(t))
 			w.asked("JOB_RUNNER_TOKEN", q)
-			w.wantCalls("GetItem")
+			w.WantCalls("GetItem")
 			w.invoked(q)
-			w.wantCalls("GetItem")
+			w.WantCalls("GetItem")
 			if q["credential"] != nil {
 				w.protected(restToken(bearer(q)))
-				w.wantCalls("GetItem")
+				w.WantCalls("GetItem")
 			}
 		})
 	}
@@ -82,9 +81,9 @@ func TestDecisionByScheduleIsOneConsistentRead(t *testing.T) {
 	})
 	for _, id := range []string{"nightly", "weekly"} {
 		w.asked("JOB_RUNNER_TOKEN", ofJane(id)(w))
-		w.wantCalls("BatchGetItem")
+		w.WantCalls("BatchGetItem")
 		w.invoked(ofJane(id)(w))
-		w.wantCalls("BatchGetItem")
+		w.WantCalls("BatchGetItem")
 	}
 }
 
@@ -93,18 +92,18 @@ func TestFirstUseOfAKeyIsOneWriteInFiveMinutes(t *testing.T) {
 	w := newWorld(t)
 	for range 3 {
 		w.asked("JOB_RUNNER_TOKEN", byOwner(functest.Jane))
-		w.wantCalls("GetItem", "UpdateItem")
+		w.WantCalls("GetItem", "UpdateItem")
 		w.Pass(store.UsePrecision - time.Millisecond)
 		w.invoked(byCredential(functest.SecondCredential))
-		w.wantCalls("GetItem")
+		w.WantCalls("GetItem")
 		w.Pass(time.Millisecond)
 	}
 	another := authorizer.New(w.World, w.Keys.Rings, w.Now, w.Log) // an instance knows of no other
 	w.invoked(byOwner(functest.Jane))
-	w.wantCalls("GetItem", "UpdateItem")
+	w.WantCalls("GetItem", "UpdateItem")
 	w.function = another
 	w.invoked(byOwner(functest.Jane))
-	w.wantCalls("GetItem", "UpdateItem")
+	w.WantCalls("GetItem", "UpdateItem")
 }
 
 // What is refused is no use, nor is the renewal of a run.
@@ -114,12 +113,12 @@ func TestOnlyWhatIsAllowedIsAUse(t *testing.T) {
 	for _, q := range []question{byCredential(functest.FirstCredential), byCredential(w.forged()), byOwner(apikey.Owner{AccountID: "a", IAMID: "b"})} {
 		w.Calm()
 		w.invoked(q)
-		w.wantCalls("GetItem")
+		w.WantCalls("GetItem")
 	}
 	trainingRuns(t, w.World)
 	w.Calm()
 	w.decode(&decision{})(w.invoke(shown("direct-renewal")))
-	w.wantCalls("BatchGetItem", "UpdateItem")
+	w.WantCalls("BatchGetItem", "UpdateItem")
 }
 
 // A question about another account's owner is answered without looking; one
@@ -130,13 +129,13 @@ func TestForeignOwnerIsRefusedWithoutARead(t *testing.T) {
 	if got := w.asked(runner, byOwner(functest.Jane)); got.Reason != "no_active_key" {
 		t.Errorf("answered %+v", got)
 	}
-	w.wantCalls()
+	w.WantCalls()
 	if got := w.invoked(byOwner(functest.Jane).with("callerAccountId", "another")); got.Reason != "no_active_key" {
 		t.Errorf("answered %+v", got)
 	}
-	w.wantCalls()
+	w.WantCalls()
 	w.asked(runner, byCredential(functest.SecondCredential))
-	w.wantCalls("GetItem")
+	w.WantCalls("GetItem")
 }
 
 const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -156,7 +155,7 @@ func TestEveryMistypedCharacterIsRefusedWithoutIO(t *testing.T) {
 			}
 		}
 	}
-	w.wantCalls()
+	w.WantCalls()
 }
 
 func TestEveryOtherMalformedCredentialIsRefusedWithoutIO(t *testing.T) {
@@ -197,7 +196,7 @@ func TestEveryOtherMalformedCredentialIsRefusedWithoutIO(t *testing.T) {
 			}
 		}
 	}
-	w.wantCalls()
+	w.WantCalls()
 }
 
 func TestMalformedQuestionIsRefusedWithoutIO(t *testing.T) {
@@ -208,20 +207,7 @@ func TestMalformedQuestionIsRefusedWithoutIO(t *testing.T) {
 		answer, err := w.invoke(q)
 		w.refusedInvocation(apikey.CodeInvalidRequest, answer, err)
 	}
-	w.wantCalls()
+	w.WantCalls()
 }
 
-// Every cold start would pay for clients that are never used.
-func TestFunctionLinksNoClientThatItDoesNotNeed(t *testing.T) {
-	linked := functest.Linked(t)
-	if !slices.Contains(linked, "github.com/aws/aws-sdk-go-v2/service/dynamodb") {
-		t.Fatalf("the function links %v", linked)
-	}
-	for _, pkg := range linked {
-		for _, unneeded := range []string{"service/secretsmanager", "service/eventbridge", "shared/vault", "shared/lifecycle"} {
-			if strings.Contains(pkg, unneeded) {
-				t.Errorf("the function links %s", pkg)
-			}
-		}
-	}
-}
+func TestFunctionLinksNoClientThatItDoesNotNeed(t *testing.T) { functest.LinksDynamoDBAlone(t) }

@@ -127,7 +127,7 @@ func TestOnlyJobRunnersAsk(t *testing.T) {
 	if got.Headers["WWW-Authenticate"] == "" {
 		t.Error("nothing asks for a token")
 	}
-	w.wantCalls()
+	w.WantCalls()
 }
 
 func TestDecisionIsLoggedWithoutTheCredential(t *testing.T) {

@@ -37,7 +37,7 @@ func TestCallerAccountIDThatNamesNoAccountIsRefused(t *testing.T) {
 		answer, err := w.invoke(byOwner(functest.Jane).with("callerAccountId", accountID))
 		w.refusedInvocation(apikey.CodeInvalidRequest, answer, err)
 	}
-	w.wantCalls()
+	w.WantCalls()
 }
 
 // Over HTTP the account comes from the token alone.
@@ -97,7 +97,7 @@ func TestEventOfAnotherKindIsRefused(t *testing.T) {
 			if strings.Contains(message, "cpdk_") || strings.Contains(w.Logged(), functest.SecondCredential) {
 				t.Errorf("the credential is told: %s", message)
 			}
-			w.wantCalls()
+			w.WantCalls()
 		})
 	}
 }
@@ -120,7 +120,7 @@ func TestEventOfAnotherGatewayIsRefused(t *testing.T) {
 			w := newWorld(t)
 			answer, err := w.Invoke(w.function, []byte(event))
 			w.refusedInvocation(apikey.CodeInvalidRequest, answer, err)
-			w.wantCalls()
+			w.WantCalls()
 		})
 	}
 }
@@ -140,7 +140,7 @@ func TestQuestionThatMentionsARequestContextIsAQuestion(t *testing.T) {
 		w := newWorld(t)
 		answer, err := w.Invoke(w.function, []byte(q))
 		w.refusedInvocation(apikey.CodeInvalidRequest, answer, err)
-		w.wantCalls()
+		w.WantCalls()
 	}
 }
 

@@ -184,7 +184,7 @@ func TestSecretsManagerDownChangesNoDecision(t *testing.T) {
 			t.Errorf("answered %+v", got)
 		}
 	}
-	w.wantCalls("GetItem", "UpdateItem", "GetItem")
+	w.WantCalls("GetItem", "UpdateItem", "GetItem")
 }
 
 // What needs no ring is decided though the table is down.
@@ -194,7 +194,7 @@ func TestMalformedCredentialIsRefusedThoughTheKeyStoreIsDown(t *testing.T) {
 	if got := w.asked("JOB_RUNNER_TOKEN", byCredential("cpdk_")); got.Reason != "credential_malformed" {
 		t.Errorf("answered %+v", got)
 	}
-	w.wantCalls()
+	w.WantCalls()
 }
 
 func TestReadIsTriedAgainBeforeItIsGivenUp(t *testing.T) {

@@ -96,7 +96,7 @@ func TestARNThatIsNoMethodsIsRefused(t *testing.T) {
 					t.Errorf("%s: answered %s", name, answer)
 				}
 			}
-			w.wantCalls()
+			w.WantCalls()
 		})
 	}
 }
@@ -131,7 +131,7 @@ func TestQuestionThatIsNoGatewaysIsRefused(t *testing.T) {
 			if message == "Unauthorized" || strings.Contains(message+w.Logged(), functest.SecondCredential) {
 				t.Errorf("the gateway is told %q", message)
 			}
-			w.wantCalls()
+			w.WantCalls()
 		})
 	}
 }

@@ -100,7 +100,7 @@ func TestRequestWithoutAKeyIsUnauthorized(t *testing.T) {
 				if got := w.protected(event); got != (decision{Reason: jobauth.CredentialMalformed}) {
 					t.Errorf("answered %+v", got)
 				}
-				w.wantCalls()
+				w.WantCalls()
 			})
 		}
 	}
@@ -128,7 +128,7 @@ func TestTwoKeysInOneHeaderAreUnauthorized(t *testing.T) {
 			t.Errorf("%s in two cases: answered %+v", name, got)
 		}
 	}
-	w.wantCalls()
+	w.WantCalls()
 }
 
 func TestTokenMayBeBare(t *testing.T) {
@@ -144,7 +144,7 @@ func TestTokenMayBeBare(t *testing.T) {
 			t.Errorf("%q is answered %+v", token, got)
 		}
 	}
-	w.wantCalls()
+	w.WantCalls()
 	// Only what the gateway took for the token counts.
 	event := restToken("x").with("headers", map[string]string{"Authorization": "Bearer " + functest.SecondCredential})
 	if got := w.protected(event); got.Allowed {
@@ -234,5 +234,5 @@ func TestContextOfAnAuthorizerIsNoIdentityHere(t *testing.T) {
 	event := request.With("Authorization", "Bearer "+functest.SecondCredential).With("X-API-Key", functest.SecondCredential).Event()
 	event.RequestContext.Authorizer = map[string]any{"iamId": functest.Jane.IAMID, "accountId": functest.Jane.AccountID, "principalId": functest.Jane.IAMID}
 	w.Deliver(w.function, event).Refused(http.StatusUnauthorized, apikey.CodeUnauthenticated)
-	w.wantCalls()
+	w.WantCalls()
 }

@@ -77,7 +77,7 @@ func TestNothingButTheTokenTellsWhoCalls(t *testing.T) {
 			event = request.Event()
 			claim(&event)
 			w.Deliver(w.function, event).Refused(http.StatusForbidden, apikey.CodeRoleRequired)
-			w.wantCalls()
+			w.WantCalls()
 		})
 	}
 }

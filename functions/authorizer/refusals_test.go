@@ -243,17 +243,17 @@ func TestFirstRefusalOfAKeyIsOneWriteInAnHour(t *testing.T) {
 	asked := byCredential(functest.FirstCredential)
 	for range 3 {
 		w.asked("JOB_RUNNER_TOKEN", asked)
-		w.wantCalls("GetItem", "PutItem")
+		w.WantCalls("GetItem", "PutItem")
 		w.Pass(time.Hour - time.Millisecond)
 		w.invoked(asked)
-		w.wantCalls("GetItem")
+		w.WantCalls("GetItem")
 		w.Pass(time.Millisecond)
 	}
 	another := w.instances(1)[0]
 	w.invoked(asked)
 	another.invoked(asked) // knows of no other, and finds it announced
 	another.invoked(asked)
-	w.wantCalls("GetItem", "PutItem", "GetItem", "PutItem", "GetItem")
+	w.WantCalls("GetItem", "PutItem", "GetItem", "PutItem", "GetItem")
 	if got := len(w.announced()); got != 4 {
 		t.Errorf("%d announcements in 4 hours", got)
 	}
@@ -314,10 +314,10 @@ func TestRefusalThatCannotBeAnnouncedIsTriedOnceInAnHour(t *testing.T) {
 		w.Table.Transport.SetFault(onNotice(awstest.Refuse(http.StatusBadRequest, "AccessDeniedException")))
 		for range 3 {
 			w.invoked(byCredential(functest.FirstCredential))
-			w.wantCalls("GetItem", "PutItem")
+			w.WantCalls("GetItem", "PutItem")
 			for range 5 {
 				w.invoked(byCredential(functest.FirstCredential))
-				w.wantCalls("GetItem")
+				w.WantCalls("GetItem")
 			}
 			w.Pass(time.Hour)
 		}

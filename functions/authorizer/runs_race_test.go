@@ -29,14 +29,6 @@ func onRun(fault awstest.Fault) awstest.Fault {
 	}
 }
 
-// before has something happen before the call.
-func before(what func()) awstest.Fault {
-	return func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-		what()
-		return next()
-	}
-}
-
 // then has something happen after the call, before its answer arrives.
 func then(what func()) awstest.Fault {
 	return func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
@@ -59,7 +51,7 @@ func TestKeyThatGoesBetweenDecisionAndRecord(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			w.Table.Transport.SetFault(onRun(awstest.Once(before(func() { test.change(w) }))))
+			w.Table.Transport.SetFault(onRun(awstest.Once(awstest.Before(func() { test.change(w) }))))
 			got := w.begun()
 			if got.Key.ID == "" || len(w.running()) != 1 {
 				t.Errorf("answered %+v, on record %v", got, w.running())
@@ -181,10 +173,9 @@ func TestRenewalNeverShortensALease(t *testing.T) {
 	w := newWorld(t)
 	ref := w.begun().Run.Ref
 	long := w.encode(question{"leaseSeconds": 86400})
-	w.Table.Transport.SetFault(onRun(before(func() {
-		w.Table.Transport.SetFault(nil)
+	w.Table.Transport.SetFault(onRun(awstest.Once(awstest.Before(func() {
 		w.sendRun(http.MethodPost, "JOB_RUNNER_TOKEN", ref, long).Must(http.StatusOK)
-	})))
+	}))))
 	want := w.Now().Add(24 * time.Hour)
 	if got := w.renewed("JOB_RUNNER_TOKEN", ref); got.Run.LeaseExpiresAt != want || w.running()[ref].LeaseExpiresAt != want {
 		t.Errorf("answered %+v, on record %v", got, w.running())
@@ -257,28 +248,28 @@ func TestCostOfARun(t *testing.T) {
 	w.Calm()
 	q := byOwner(functest.Jane).run("run-1")
 	ref := w.invoked(q).Run.Ref
-	w.wantCalls("GetItem", "UpdateItem")
+	w.WantCalls("GetItem", "UpdateItem")
 	w.invoked(q)
-	w.wantCalls("GetItem", "UpdateItem")
+	w.WantCalls("GetItem", "UpdateItem")
 	w.invoked(q.with("leaseSeconds", 60)) // on record with a longer lease
-	w.wantCalls("GetItem", "UpdateItem", "UpdateItem")
+	w.WantCalls("GetItem", "UpdateItem", "UpdateItem")
 	w.renewed("JOB_RUNNER_TOKEN", ref)
-	w.wantCalls("BatchGetItem", "UpdateItem")
+	w.WantCalls("BatchGetItem", "UpdateItem")
 	w.Rotate(functest.Jane)
 	w.Calm()
 	w.renewed("JOB_RUNNER_TOKEN", ref)
-	w.wantCalls("BatchGetItem", "UpdateItem")
+	w.WantCalls("BatchGetItem", "UpdateItem")
 	w.DeleteAll(functest.Jane)
 	w.Calm()
 	w.renewed("JOB_RUNNER_TOKEN", ref) // that the key is gone is made sure of
-	w.wantCalls("BatchGetItem", "BatchGetItem")
+	w.WantCalls("BatchGetItem", "BatchGetItem")
 	w.sendRun(http.MethodDelete, w.elsewhere(), ref, "")
-	w.wantCalls("DeleteItem")
+	w.WantCalls("DeleteItem")
 	w.sendRun(http.MethodDelete, "JOB_RUNNER_TOKEN", ref, "")
-	w.wantCalls("DeleteItem")
+	w.WantCalls("DeleteItem")
 	w.sendRun(http.MethodPost, "JOB_RUNNER_TOKEN", "cpdr_x", "")
 	w.sendRun(http.MethodDelete, "JOB_RUNNER_TOKEN", "cpdr_x", "")
-	w.wantCalls()
+	w.WantCalls()
 }
 
 // A run that cannot be recorded has no decision: it would not count when its key

@@ -185,10 +185,10 @@ func TestUseThatCannotBeNotedIsTriedOnceInFiveMinutes(t *testing.T) {
 		w.Table.Transport.SetFault(onUse(awstest.Refuse(http.StatusBadRequest, "AccessDeniedException")))
 		for range 3 {
 			w.invoked(byOwner(functest.Jane))
-			w.wantCalls("GetItem", "UpdateItem")
+			w.WantCalls("GetItem", "UpdateItem")
 			for range 5 {
 				w.invoked(byOwner(functest.Jane))
-				w.wantCalls("GetItem")
+				w.WantCalls("GetItem")
 			}
 			w.Pass(store.UsePrecision)
 		}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda/messages"
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/userapikey/service/functions/authorizer"
 	"github.com/userapikey/service/functions/functest"
@@ -178,16 +177,4 @@ func (w world) encode(q any) string {
 		w.t.Fatal(err)
 	}
 	return string(encoded)
-}
-
-// wantCalls checks which calls were made of DynamoDB, and that Secrets Manager
-// was left alone.
-func (w world) wantCalls(want ...string) {
-	w.t.Helper()
-	if diff := cmp.Diff(want, w.Table.Transport.TakeCalls()); diff != "" {
-		w.t.Errorf("calls of the table: %s", diff)
-	}
-	if calls := w.Secrets.Transport.TakeCalls(); len(calls) > 0 {
-		w.t.Errorf("Secrets Manager was asked: %v", calls)
-	}
 }

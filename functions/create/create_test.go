@@ -25,9 +25,9 @@ type world struct {
 
 func newWorld(t *testing.T) world { return world{functest.New(t), t} }
 
-func (w world) send(r functest.Request) functest.Answer {
-	return w.Send(create.New(w.World, w.Keys, w.Log).Handle, r)
-}
+func (w world) function() any { return create.New(w.World, w.Keys, w.Log).Handle }
+
+func (w world) send(r functest.Request) functest.Answer { return w.Send(w.function(), r) }
 
 type created struct {
 	Key        functest.Key
@@ -84,9 +84,7 @@ func TestSecondKeyIsRefused(t *testing.T) {
 	w.Calm()
 	w.send(createKey).Refused(http.StatusConflict, apikey.CodeActiveKeyExists)
 	w.send(createKey.With("Idempotency-Key", "key-1")).Refused(http.StatusConflict, apikey.CodeActiveKeyExists)
-	if calls := w.Secrets.Transport.TakeCalls(); len(calls) > 0 {
-		t.Errorf("material was put for a key that is not made: %v", calls)
-	}
+	w.WantSecretsCalls()
 	if ring := w.Ring(functest.Jane); ring.Revision != 1 {
 		t.Errorf("the ring is at revision %d", ring.Revision)
 	}
@@ -111,9 +109,7 @@ func TestSuspendedOwnerGetsNoKey(t *testing.T) {
 	w.Suspend(functest.Jane)
 	w.Calm()
 	w.send(createKey).Refused(http.StatusForbidden, apikey.CodeOwnerSuspended)
-	if calls := w.Secrets.Transport.TakeCalls(); len(calls) > 0 || len(w.Secrets.Names()) > 0 {
-		t.Errorf("material was put for a key that is not made: %v, secrets %v", calls, w.Secrets.Names())
-	}
+	w.WantSecretsCalls()
 }
 
 func TestAllowanceIsRefilledWhenTheAnswerSays(t *testing.T) {
@@ -130,9 +126,7 @@ func TestAllowanceIsRefilledWhenTheAnswerSays(t *testing.T) {
 	if err != nil || wait != apikey.AllowanceRefillPeriod-90*time.Second {
 		t.Fatalf("Retry-After is %q", refused.Headers["Retry-After"])
 	}
-	if calls := w.Secrets.Transport.TakeCalls(); len(calls) > 0 {
-		t.Errorf("material was put beyond the allowance: %v", calls)
-	}
+	w.WantSecretsCalls()
 	w.Pass(wait - time.Millisecond)
 	w.send(createKey).Refused(http.StatusTooManyRequests, apikey.CodeRotationRateExceeded)
 	w.Pass(time.Millisecond)
@@ -170,17 +164,7 @@ func TestCreateTakesNoBodyOrAnEmptyObject(t *testing.T) {
 
 func TestOnlyKeyManagersCreate(t *testing.T) {
 	w := newWorld(t)
-	for _, role := range []apikey.Role{apikey.RoleJobRunner, apikey.RolePlatformJobRunner, "Viewer", ""} {
-		got := w.send(createKey.As(w.Token(functest.Jane, role)))
-		got.Refused(http.StatusForbidden, apikey.CodeRoleRequired)
-		if detail := got.Problem().Detail; !strings.Contains(detail, "Administrator or AccountOwner") {
-			t.Errorf("%q does not name the roles that would do", detail)
-		}
-	}
-	w.send(createKey.As("")).Refused(http.StatusUnauthorized, apikey.CodeUnauthenticated)
-	if ring := w.Ring(functest.Jane); ring.Revision != 0 {
-		t.Errorf("the ring is at revision %d", ring.Revision)
-	}
+	w.ForKeyManagersOnly(w.function(), createKey)
 	w.created(w.send(createKey.As(w.Token(functest.Jane, apikey.RoleAccountOwner))))
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/userapikey/service/functions/create"
 	"github.com/userapikey/service/functions/functest"
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/awstest"
@@ -27,12 +26,8 @@ func TestRetryWithTheSameKeyIsAnsweredTheSame(t *testing.T) {
 	if diff := cmp.Diff(first.Headers, again.Headers); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{"TransactGetItems"}, w.Table.Transport.TakeCalls()); diff != "" {
-		t.Errorf("calls of the table: %s", diff)
-	}
-	if diff := cmp.Diff([]string{"GetSecretValue"}, w.Secrets.Transport.TakeCalls()); diff != "" {
-		t.Errorf("calls of Secrets Manager: %s", diff)
-	}
+	w.WantSecretsCalls("GetSecretValue")
+	w.WantCalls("TransactGetItems")
 	if ring := w.Ring(functest.Jane); ring.Revision != 1 {
 		t.Errorf("the ring is at revision %d", ring.Revision)
 	}
@@ -60,9 +55,7 @@ func TestReplayShowsTheCredentialOnlyWhileItsKeyIsActive(t *testing.T) {
 			if diff := cmp.Diff(first, w.created(again)); diff != "" {
 				t.Errorf("answered (-) and replayed (+): %s", diff)
 			}
-			if calls := w.Secrets.Transport.TakeCalls(); len(calls) > 0 {
-				t.Errorf("Secrets Manager was asked: %v", calls)
-			}
+			w.WantSecretsCalls()
 		})
 	}
 }
@@ -133,7 +126,7 @@ func TestEventDeliveredTwiceMakesOneKey(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			event, function := request.Event(), create.New(w.World, w.Keys, w.Log).Handle
+			event, function := request.Event(), w.function()
 			first, again := w.Deliver(function, event).Must(http.StatusCreated), w.Deliver(function, event)
 			if again.Body != first.Body {
 				t.Errorf("answered %s and then %s", first.Body, again.Body)

@@ -139,23 +139,17 @@ func TestCallsOfEachDeletion(t *testing.T) {
 func TestAffectedIsWhatTheDeletionThatIsMadeHits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, phasedOut, _ := busyWorld(t)
-		w.Table.Transport.SetFault(awstest.On("TransactWriteItems", func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-			w.Table.Transport.SetFault(nil)
+		w.meanwhile("TransactWriteItems", func() {
 			w.Unbind(functest.Jane, "second-a")
 			w.Bind(functest.Jane, "second-b", apikey.KeyID{})
 			w.Run(functest.Jane, phasedOut, "run-2b", time.Hour)
-			return next()
-		}))
+		})
 		w.wantAffected(w.send(deleteOne(phasedOut.String())), nil, []string{"run-2", "run-2b"})
 	})
 	// The other deletion takes the keys away: this one has none to delete.
 	synctest.Test(t, func(t *testing.T) {
 		w, _, _ := busyWorld(t)
-		w.Table.Transport.SetFault(awstest.On("TransactWriteItems", func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-			w.Table.Transport.SetFault(nil)
-			w.DeleteAll(functest.Jane)
-			return next()
-		}))
+		w.meanwhile("TransactWriteItems", func() { w.DeleteAll(functest.Jane) })
 		if got := w.deleted(w.send(deleteAll)); len(got.Deleted) != 0 {
 			t.Errorf("answered %+v", got)
 		}
@@ -168,16 +162,7 @@ func TestDeletionWithoutKnowingWhatItHitsIsNotMade(t *testing.T) {
 			w, phasedOut, _ := busyWorld(t)
 			before := w.Ring(functest.Jane).Revision
 			for _, request := range []functest.Request{deleteAll, deleteOne(phasedOut.String())} {
-				queries := 0
-				w.Table.Transport.SetFault(func(c awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-					if c.Operation == "Query" {
-						queries++
-					}
-					if c.Operation == "Query" && queries >= call {
-						return awstest.Reset(c, next)
-					}
-					return next()
-				})
+				w.Table.Transport.SetFault(awstest.On("Query", awstest.From(call, awstest.Reset)))
 				w.send(request).Refused(http.StatusServiceUnavailable, apikey.CodeUnavailable)
 				w.Calm()
 				if now := w.Ring(functest.Jane).Revision; now != before {

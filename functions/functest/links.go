@@ -8,23 +8,29 @@ import (
 	"testing"
 )
 
-// Linked are the packages that the function of this folder is built of.
-func Linked(t *testing.T) []string {
+// LinksDynamoDBAlone checks that the function of this folder is built without the
+// clients of other services: every cold start would pay for them.
+func LinksDynamoDBAlone(t *testing.T) {
 	t.Helper()
 	const line = `{{.ImportPath}} {{if .Module}}{{if .Module.Main}}{{.Dir}}{{end}}{{end}}`
 	listed, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", line, "./bootstrap").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var packages []string
+	if !strings.Contains(string(listed), "aws-sdk-go-v2/service/dynamodb ") {
+		t.Fatalf("the function links %s", listed)
+	}
 	for line := range strings.Lines(string(listed)) {
 		path, dir, _ := strings.Cut(strings.TrimSpace(line), " ")
-		packages = append(packages, path)
+		for _, unneeded := range []string{"service/secretsmanager", "service/eventbridge", "shared/vault", "shared/lifecycle"} {
+			if strings.Contains(path, unneeded) {
+				t.Errorf("the function links %s", path)
+			}
+		}
 		if dir != "" {
 			touch(t, dir)
 		}
 	}
-	return packages
 }
 
 // touch reads a package's files, because go test uses an old result again as

@@ -7,7 +7,9 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -46,6 +48,12 @@ func (r Request) With(name, value string) Request {
 // As is the request with another token.
 func (r Request) As(token string) Request {
 	r.Token = token
+	return r
+}
+
+// WithQuery is the request with other query parameters.
+func (r Request) WithQuery(query url.Values) Request {
+	r.Query = query
 	return r
 }
 
@@ -125,6 +133,44 @@ func (w *World) deliver(ctx context.Context, function any, event events.APIGatew
 		w.t.Fatalf("%s: %v", out, err)
 	}
 	return Answer{w: w, Status: got.StatusCode, Headers: got.Headers, Body: got.Body}
+}
+
+// ForgedCursor is a cursor of a listing that the service never answered to the
+// caller of the request.
+func (w *World) ForgedCursor(r Request, listing, position string) string {
+	w.t.Helper()
+	var cursor string
+	api := httpapi.New(w, w.Log, httpapi.Route{
+		Method: r.Method, Path: r.Resource, Permit: func(apikey.Principal) error { return nil },
+		Handle: func(_ context.Context, r *httpapi.Request) (httpapi.Response, error) {
+			page, err := r.Page(listing)
+			cursor = page.Cursor(position)
+			return httpapi.Response{Status: http.StatusOK, Body: struct{}{}}, err
+		},
+	})
+	w.Send(api.Handle, r).Must(http.StatusOK)
+	return cursor
+}
+
+// Walk reads a listing from its first page to its last, with so many on each page
+// before that; between says what happens meanwhile.
+func Walk[T any](t testing.TB, limit int, page func(query url.Values) (items []T, next *string), between func()) (all []T) {
+	t.Helper()
+	query := url.Values{"limit": {strconv.Itoa(limit)}}
+	for range 1000 {
+		items, next := page(query)
+		all = append(all, items...)
+		if next == nil {
+			return all
+		}
+		if len(items) != limit {
+			t.Fatalf("%d on a page that is not the last, with the limit %d", len(items), limit)
+		}
+		query.Set("cursor", *next)
+		between()
+	}
+	t.Fatalf("the listing has no end: %v", all)
+	return nil
 }
 
 // Answer is what the caller of a Request sees.

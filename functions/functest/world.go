@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"math/big"
 	"math/rand/v2"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"unicode"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/awstest"
@@ -171,4 +173,41 @@ func (w *World) Calm() {
 		transport.SetFault(nil)
 		transport.TakeCalls()
 	}
+}
+
+// WantCalls checks which calls of the table were made since Calm, or since it
+// checked last, and that Secrets Manager was left alone.
+func (w *World) WantCalls(want ...string) {
+	w.t.Helper()
+	if diff := cmp.Diff(want, w.Table.Transport.TakeCalls()); diff != "" {
+		w.t.Errorf("calls of the table: %s", diff)
+	}
+	w.WantSecretsCalls()
+}
+
+// WantSecretsCalls checks which calls of Secrets Manager were made, whatever was
+// asked of the table.
+func (w *World) WantSecretsCalls(want ...string) {
+	w.t.Helper()
+	if diff := cmp.Diff(want, w.Secrets.Transport.TakeCalls()); diff != "" {
+		w.t.Errorf("calls of Secrets Manager: %s", diff)
+	}
+}
+
+// ForKeyManagersOnly checks that whoever is none is refused the requests, without a
+// call, and told which roles would do.
+func (w *World) ForKeyManagersOnly(function any, requests ...Request) {
+	w.t.Helper()
+	w.Calm()
+	for _, request := range requests {
+		for _, role := range []apikey.Role{apikey.RoleJobRunner, apikey.RolePlatformJobRunner, "Viewer", ""} {
+			got := w.Send(function, request.As(w.Token(Jane, role)))
+			got.Refused(http.StatusForbidden, apikey.CodeRoleRequired)
+			if detail := got.Problem().Detail; !strings.Contains(detail, "Administrator or AccountOwner") {
+				w.t.Errorf("%q does not name the roles that would do", detail)
+			}
+		}
+		w.Send(function, request.As("")).Refused(http.StatusUnauthorized, apikey.CodeUnauthenticated)
+	}
+	w.WantCalls()
 }

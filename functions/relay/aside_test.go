@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -38,14 +39,16 @@ func TestDamagedRingHoldsUpNoneAndItsChangesAreAnnounced(t *testing.T) {
 }
 
 func TestRingThatIsOutOfReachIsNotTakenForDamaged(t *testing.T) {
-	w := newWorld(t)
-	_, batch := w.owners(1)
-	for _, code := range []string{"ProvisionedThroughputExceededException", "AccessDeniedException"} {
-		w.Table.Transport.SetFault(awstest.Refuse(http.StatusBadRequest, code))
-		if failed := w.deliver(batch); failed != batch[0].Change.SequenceNumber || len(w.queue.Messages()) != 0 {
-			t.Errorf("%s: reported %q, in the queue: %v", code, failed, w.queue.Messages())
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		_, batch := w.owners(1)
+		for _, code := range []string{"ProvisionedThroughputExceededException", "AccessDeniedException"} {
+			w.Table.Transport.SetFault(awstest.Refuse(http.StatusBadRequest, code))
+			if failed := w.deliver(batch); failed != batch[0].Change.SequenceNumber || len(w.queue.Messages()) != 0 {
+				t.Errorf("%s: reported %q, in the queue: %v", code, failed, w.queue.Messages())
+			}
 		}
-	}
+	})
 }
 
 // A record that somebody made up must not cost another owner the secret.
@@ -72,11 +75,7 @@ func TestDeletionThatNamesAnotherOwnersSecretTakesNothing(t *testing.T) {
 func TestSecretWithoutTheActiveKeysVersionIsSetAsideOnceItCannotJustBeLate(t *testing.T) {
 	w := newWorld(t)
 	owners, _ := w.owners(2)
-	w.breakOff(func() {
-		for _, owner := range owners {
-			w.Rotate(owner)
-		}
-	})
+	w.breakOffRotations(owners)
 	batch := w.stream.Next()
 	w.failFor(owners[0], awstest.On("UpdateSecretVersionStage", awstest.Refuse(http.StatusBadRequest, "ResourceNotFoundException")))
 	at := recordAt(batch, owners[0])

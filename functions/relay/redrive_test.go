@@ -141,11 +141,7 @@ func (w *world) damage(owner apikey.Owner, sk string) {
 func TestRedriveTellsWhatFailedAndGoesOn(t *testing.T) {
 	w := newWorld(t)
 	owners, _ := w.owners(6)
-	w.breakOff(func() {
-		for _, owner := range owners {
-			w.Rotate(owner)
-		}
-	})
+	w.breakOffRotations(owners)
 	w.damage(owners[0], "EVENT#0000000001")
 	if err := w.Keys.Vault.Delete(t.Context(), w.Ring(owners[1]).SecretARN); err != nil {
 		t.Fatal(err)

@@ -27,7 +27,7 @@ func TestRelayFinishesWhatAChangeLeftToDo(t *testing.T) {
 		"many rotations":    func(w *world) { w.Rotate(ada); w.Rotate(ada); w.Rotate(ada) },
 		"deletion of one":   func(w *world) { w.Rotate(ada); w.DeleteOne(ada, w.Ring(ada).PhasedOut[0].ID) },
 		"deletion of all":   func(w *world) { w.DeleteAll(ada) },
-		"off-boarding":      func(w *world) { w.offboard(ada) },
+		"off-boarding":      func(w *world) { w.Suspend(ada) },
 		"all and a new one": func(w *world) { w.DeleteAll(ada); w.Create(ada) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -47,15 +47,6 @@ func TestRelayFinishesWhatAChangeLeftToDo(t *testing.T) {
 				t.Errorf("secrets: %v, want %d", names, want)
 			}
 		})
-	}
-}
-
-func (w *world) offboard(owner apikey.Owner) {
-	w.t.Helper()
-	if _, err := w.Keys.Suspend(w.t.Context(), apikey.ChangeRequest{
-		Owner: owner, Actor: apikey.Actor{Kind: apikey.ActorAdministrator, ID: "IBMid-ADMINISTRATOR"}, CorrelationID: "story",
-	}); err != nil {
-		w.t.Fatal(err)
 	}
 }
 
@@ -144,31 +135,29 @@ func TestSecretThatCannotBeRepairedNowHoldsBackItsOwnRecordsOnly(t *testing.T) {
 		"a defect":      func(call awstest.Call, _ func() (*http.Response, error)) (*http.Response, error) { panic(call) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			owners, _ := w.owners(5)
-			w.breakOff(func() {
-				for _, owner := range owners {
-					w.Rotate(owner)
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				owners, _ := w.owners(5)
+				w.breakOffRotations(owners)
+				batch := w.stream.Next()
+				isIll := func(owner apikey.Owner) bool { return owner.IAMID == iamIDOf(batch[2]) }
+				ill := owners[slices.IndexFunc(owners, isIll)]
+				w.failFor(ill, fault)
+				if failed := w.deliver(batch); failed != batch[2].Change.SequenceNumber {
+					t.Errorf("reported %q", failed)
 				}
+				if diff := cmp.Diff(announcedBy(batch), w.arrived()); diff != "" {
+					t.Errorf("committed (-) and announced (+): %s", diff)
+				}
+				for _, owner := range slices.DeleteFunc(slices.Clone(owners), isIll) {
+					w.wantRepaired(owner)
+				}
+				w.Calm()
+				if failed := w.deliver(batch[2:]); failed != "" {
+					t.Errorf("then: reported %q", failed)
+				}
+				w.wantRepaired(ill)
 			})
-			batch := w.stream.Next()
-			isIll := func(owner apikey.Owner) bool { return owner.IAMID == iamIDOf(batch[2]) }
-			ill := owners[slices.IndexFunc(owners, isIll)]
-			w.failFor(ill, fault)
-			if failed := w.deliver(batch); failed != batch[2].Change.SequenceNumber {
-				t.Errorf("reported %q", failed)
-			}
-			if diff := cmp.Diff(announcedBy(batch), w.arrived()); diff != "" {
-				t.Errorf("committed (-) and announced (+): %s", diff)
-			}
-			for _, owner := range slices.DeleteFunc(slices.Clone(owners), isIll) {
-				w.wantRepaired(owner)
-			}
-			w.Calm()
-			if failed := w.deliver(batch[2:]); failed != "" {
-				t.Errorf("then: reported %q", failed)
-			}
-			w.wantRepaired(ill)
 		})
 	}
 }
@@ -198,17 +187,19 @@ func TestOneInstanceAnnouncesARecordOnce(t *testing.T) {
 func TestWhatMayNotHaveArrivedIsAnnouncedAgain(t *testing.T) {
 	for name, fault := range map[string]awstest.Fault{"not sent": awstest.Reset, "answer lost": awstest.LoseAnswer} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			_, batch := w.owners(3)
-			w.bus.Transport.SetFault(fault)
-			if failed := w.deliver(batch); failed != batch[0].Change.SequenceNumber {
-				t.Errorf("reported %q", failed)
-			}
-			w.bus.Transport.SetFault(nil)
-			before := len(w.arrived())
-			if failed := w.deliver(batch); failed != "" || len(w.arrived()) != before+3 {
-				t.Errorf("then: reported %q, %d arrived, %d before", failed, len(w.arrived()), before)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				_, batch := w.owners(3)
+				w.bus.Transport.SetFault(fault)
+				if failed := w.deliver(batch); failed != batch[0].Change.SequenceNumber {
+					t.Errorf("reported %q", failed)
+				}
+				w.bus.Transport.SetFault(nil)
+				before := len(w.arrived())
+				if failed := w.deliver(batch); failed != "" || len(w.arrived()) != before+3 {
+					t.Errorf("then: reported %q, %d arrived, %d before", failed, len(w.arrived()), before)
+				}
+			})
 		})
 	}
 }
@@ -276,11 +267,7 @@ func TestSlowSecretsLeaveTimeForTheAnnouncements(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				owners, _ := w.owners(100)
-				w.breakOff(func() {
-					for _, owner := range owners {
-						w.Rotate(owner)
-					}
-				})
+				w.breakOffRotations(owners)
 				batch := w.stream.Next()
 				w.relay.Now = time.Now
 				w.Secrets.Transport.SetFault(fault)

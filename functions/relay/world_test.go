@@ -132,12 +132,27 @@ func (w *world) wantRepaired(owner apikey.Owner) {
 // breakOff makes changes whose process dies after the commit: what is left to do in
 // Secrets Manager is not done.
 func (w *world) breakOff(change func()) {
+	w.t.Helper()
+	brokenOff := false
 	w.Secrets.Transport.SetFault(func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
 		if call.Operation == "PutSecretValue" || call.Operation == "CreateSecret" {
 			return next()
 		}
+		brokenOff = true
 		return awstest.Refuse(http.StatusBadRequest, "AccessDeniedException")(call, next)
 	})
 	change()
-	w.Calm()
+	if w.Calm(); !brokenOff {
+		w.t.Error("nothing was left to do")
+	}
+}
+
+// breakOffRotations is breakOff with a rotation of each owner's.
+func (w *world) breakOffRotations(owners []apikey.Owner) {
+	w.t.Helper()
+	w.breakOff(func() {
+		for _, owner := range owners {
+			w.Rotate(owner)
+		}
+	})
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/userapikey/service/functions/functest"
-	"github.com/userapikey/service/functions/rotate"
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/awstest"
 )
@@ -113,11 +112,7 @@ func TestAffectedSchedulesAreThoseOfTheRotationThatIsMade(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				w.Bind(functest.Jane, "weekly", w.active())
-				w.Table.Transport.SetFault(awstest.On("TransactWriteItems", func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-					w.Table.Transport.SetFault(nil)
-					test.meanwhile(w)
-					return next()
-				}))
+				w.Table.Transport.SetFault(awstest.On("TransactWriteItems", awstest.Once(awstest.Before(func() { test.meanwhile(w) }))))
 				w.wantAffected(w.send(rotateKey), test.want...)
 			})
 		})
@@ -135,7 +130,7 @@ func TestReplayTellsWhatTheRotationStopped(t *testing.T) {
 				stopped = append(stopped, ids[i]+" key_phased_out")
 			}
 			w.BindMany(functest.Jane, ids, w.active())
-			event, function := request.Event(), rotate.New(w.World, w.Keys, w.Deployment, w.Log).Handle
+			event, function := request.Event(), w.function()
 			first := w.Deliver(function, event)
 			w.wantAffected(first, stopped[:100]...)
 			w.Bind(functest.Jane, "nightly-000", w.active())
@@ -144,9 +139,8 @@ func TestReplayTellsWhatTheRotationStopped(t *testing.T) {
 			if again := w.Deliver(function, event); again.Body != first.Body {
 				t.Errorf("answered %s and then %s", first.Body, again.Body)
 			}
-			if diff := cmp.Diff([]string{"TransactGetItems"}, w.Table.Transport.TakeCalls()); diff != "" {
-				t.Errorf("calls of the table: %s", diff)
-			}
+			w.WantSecretsCalls("GetSecretValue") // whose key is Active yet
+			w.WantCalls("TransactGetItems")
 		})
 	}
 }
@@ -160,9 +154,7 @@ func TestRotationWithoutKnowingWhatItStopsIsNotMade(t *testing.T) {
 		w.Calm()
 		w.Table.Transport.SetFault(awstest.On("Query", awstest.Reset))
 		w.send(rotateKey).Refused(http.StatusServiceUnavailable, apikey.CodeUnavailable)
-		if calls := w.Secrets.Transport.TakeCalls(); len(calls) > 0 {
-			t.Errorf("calls of Secrets Manager: %v", calls)
-		}
+		w.WantSecretsCalls()
 		w.Calm()
 		if ring := w.Ring(functest.Jane); ring.Revision != 2 || len(ring.PhasedOut) != 0 {
 			t.Errorf("the ring is at revision %d", ring.Revision)

@@ -8,7 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/userapikey/service/functions/functest"
-	"github.com/userapikey/service/functions/rotate"
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/awstest"
 )
@@ -67,9 +66,7 @@ func TestPolicyIsShownThatTheClockGoesBy(t *testing.T) {
 			if got.Headers["ETag"] != test.etag {
 				t.Errorf("ETag is %s", got.Headers["ETag"])
 			}
-			if diff := cmp.Diff([]string{"GetItem"}, w.Table.Transport.TakeCalls()); diff != "" {
-				t.Errorf("calls of the table: %s", diff)
-			}
+			w.WantCalls("GetItem")
 		})
 	}
 }
@@ -101,11 +98,9 @@ func TestPolicyIsSetInOneAnnouncedChange(t *testing.T) {
 	w.Calm()
 	got := w.send(setPolicy(everyQuarter))
 	got.Is(http.StatusOK, quarterShown)
-	if diff := cmp.Diff([]string{"TransactGetItems", "TransactWriteItems"}, w.Table.Transport.TakeCalls()); diff != "" {
-		t.Errorf("calls of the table: %s", diff)
-	}
-	if calls := w.Secrets.Transport.TakeCalls(); len(calls) > 0 || got.Headers["ETag"] != `"2"` {
-		t.Errorf("calls of Secrets Manager: %v; ETag is %s", calls, got.Headers["ETag"])
+	w.WantCalls("TransactGetItems", "TransactWriteItems")
+	if got.Headers["ETag"] != `"2"` {
+		t.Errorf("ETag is %s", got.Headers["ETag"])
 	}
 	want := apikey.RotationPolicy{MaxAgeDays: 90, NoticeDays: 14, DeletePhasedOutAfterDays: 30}
 	w.wantPolicy(&want, 2)
@@ -193,7 +188,7 @@ func TestPolicyHonoursIfMatch(t *testing.T) {
 // An Idempotency-Key is for creates and rotations: it makes no two changes one.
 func TestPolicyIsSetOnceByAnEventThatIsDeliveredTwice(t *testing.T) {
 	w := newWorld(t)
-	function := rotate.New(w.World, w.Keys, w.Deployment, w.Log).Handle
+	function := w.function()
 	first := setPolicy(everyQuarter).With("Idempotency-Key", "key-1").Event()
 	first.RequestContext.RequestID = "first"
 	w.Deliver(function, first).Is(http.StatusOK, quarterShown)
@@ -204,13 +199,7 @@ func TestPolicyIsSetOnceByAnEventThatIsDeliveredTwice(t *testing.T) {
 
 func TestOnlyKeyManagersHavePolicies(t *testing.T) {
 	w := newWorld(t)
-	for _, request := range []functest.Request{readPolicy, setPolicy(everyQuarter)} {
-		for _, role := range []apikey.Role{apikey.RoleJobRunner, apikey.RolePlatformJobRunner, "Viewer"} {
-			w.send(request.As(w.Token(functest.Jane, role))).Refused(http.StatusForbidden, apikey.CodeRoleRequired)
-		}
-		w.send(request.As("")).Refused(http.StatusUnauthorized, apikey.CodeUnauthenticated)
-	}
-	w.wantPolicy(nil, 1)
+	w.ForKeyManagersOnly(w.function(), readPolicy, setPolicy(everyQuarter))
 }
 
 func TestPolicyIsOfTheCallerAlone(t *testing.T) {

@@ -10,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/userapikey/service/functions/functest"
-	"github.com/userapikey/service/functions/rotate"
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/awstest"
 )
@@ -26,9 +25,7 @@ func TestRetryWithTheSameKeyIsAnsweredTheSame(t *testing.T) {
 	if first.Body != again.Body {
 		t.Errorf("answered %s and then %s", first.Body, again.Body)
 	}
-	if diff := cmp.Diff([]string{"GetSecretValue"}, w.Secrets.Transport.TakeCalls()); diff != "" {
-		t.Errorf("calls of Secrets Manager: %s", diff)
-	}
+	w.WantSecretsCalls("GetSecretValue")
 	if ring := w.Ring(functest.Jane); ring.Revision != 2 {
 		t.Errorf("the ring is at revision %d", ring.Revision)
 	}
@@ -124,7 +121,7 @@ func TestEventDeliveredTwiceRotatesOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			event, function := request.Event(), rotate.New(w.World, w.Keys, w.Deployment, w.Log).Handle
+			event, function := request.Event(), w.function()
 			first, again := w.Deliver(function, event).Must(http.StatusCreated), w.Deliver(function, event)
 			if first.Body != again.Body {
 				t.Errorf("answered %s and then %s", first.Body, again.Body)

@@ -32,9 +32,9 @@ func newWorld(t *testing.T) world {
 	return w
 }
 
-func (w world) send(r functest.Request) functest.Answer {
-	return w.Send(rotate.New(w.World, w.Keys, w.Deployment, w.Log).Handle, r)
-}
+func (w world) function() any { return rotate.New(w.World, w.Keys, w.Deployment, w.Log).Handle }
+
+func (w world) send(r functest.Request) functest.Answer { return w.Send(w.function(), r) }
 
 type rotated struct {
 	Key, PhasedOut functest.Key
@@ -112,13 +112,8 @@ func TestRotationIsOneReadOneTransactionAndThreeCallsOfSecretsManager(t *testing
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.rotated(w.send(request))
-			if diff := cmp.Diff([]string{"TransactGetItems", "TransactWriteItems"}, w.Table.Transport.TakeCalls()); diff != "" {
-				t.Errorf("calls of the table: %s", diff)
-			}
-			want := []string{"PutSecretValue", "UpdateSecretVersionStage", "UpdateSecretVersionStage"}
-			if diff := cmp.Diff(want, w.Secrets.Transport.TakeCalls()); diff != "" {
-				t.Errorf("calls of Secrets Manager: %s", diff)
-			}
+			w.WantSecretsCalls("PutSecretValue", "UpdateSecretVersionStage", "UpdateSecretVersionStage")
+			w.WantCalls("TransactGetItems", "TransactWriteItems")
 		})
 	}
 }
@@ -138,9 +133,7 @@ func TestRotationWithoutAnActiveKeyIsRefused(t *testing.T) {
 	w.DeleteAll(functest.Jane)
 	w.Calm()
 	w.send(rotateKey).Refused(http.StatusConflict, apikey.CodeNoActiveKey)
-	if calls := w.Secrets.Transport.TakeCalls(); len(calls) > 0 {
-		t.Errorf("material was put for a key that is not made: %v", calls)
-	}
+	w.WantSecretsCalls()
 }
 
 func TestTwentyPhasedOutKeysAreEnough(t *testing.T) {
@@ -167,9 +160,7 @@ func TestAllowanceIsRefilledWhenTheAnswerSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if calls := w.Secrets.Transport.TakeCalls(); len(calls) > 0 {
-		t.Errorf("material was put beyond the allowance: %v", calls)
-	}
+	w.WantSecretsCalls()
 	w.Pass(wait)
 	w.rotated(w.send(rotateKey))
 }
@@ -198,15 +189,7 @@ func TestMalformedRotationChangesNothing(t *testing.T) {
 
 func TestOnlyKeyManagersRotate(t *testing.T) {
 	w := newWorld(t)
-	for _, role := range []apikey.Role{apikey.RoleJobRunner, apikey.RolePlatformJobRunner, "Viewer"} {
-		got := w.send(rotateKey.As(w.Token(functest.Jane, role)))
-		got.Refused(http.StatusForbidden, apikey.CodeRoleRequired)
-		if detail := got.Problem().Detail; !strings.Contains(detail, "Administrator or AccountOwner") {
-			t.Errorf("%q does not name the roles that would do", detail)
-		}
-	}
-	w.send(rotateKey.As("")).Refused(http.StatusUnauthorized, apikey.CodeUnauthenticated)
-	w.wantUnchanged()
+	w.ForKeyManagersOnly(w.function(), rotateKey)
 }
 
 func TestAdministratorOfAnotherAccountRotatesNothingHere(t *testing.T) {

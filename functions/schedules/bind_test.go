@@ -166,7 +166,7 @@ func TestKeyThatIsNotTheCallersIsNotFound(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("a missing key (-) and this (+): %s", diff)
 			}
-			w.calls("TransactGetItems")
+			w.WantCalls("TransactGetItems")
 			if diff := cmp.Diff(missing.Headers, answer.Headers); diff != "" {
 				t.Error(diff)
 			}

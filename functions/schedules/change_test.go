@@ -115,7 +115,7 @@ func TestBindingThatLosesARaceIsJudgedAnew(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				request := bind("nightly", test.body(w))
-				w.Table.Transport.SetFault(w.during(1, "TransactWriteItems", func() { test.meanwhile(w) }))
+				w.Table.Transport.SetFault(during(1, "TransactWriteItems", func() { test.meanwhile(w) }))
 				got := w.send(request).Must(test.status)
 				if s := w.shown(got); s.State != test.state {
 					t.Errorf("answered %+v", s)
@@ -131,14 +131,14 @@ func TestUnbindingThatLosesARaceIsJudgedAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.Bind(functest.Jane, "nightly", w.active())
-		w.Table.Transport.SetFault(w.during(1, "TransactWriteItems", func() { w.Unbind(functest.Jane, "nightly") }))
+		w.Table.Transport.SetFault(during(1, "TransactWriteItems", func() { w.Unbind(functest.Jane, "nightly") }))
 		w.send(unbind("nightly")).Refused(http.StatusNotFound, apikey.CodeScheduleNotFound)
 		w.wantRevision(4)
 		w.Bind(functest.Jane, "nightly", w.active())
-		w.Table.Transport.SetFault(w.during(1, "TransactWriteItems", func() { w.Bind(functest.Jane, "nightly", apikey.KeyID{}) }))
+		w.Table.Transport.SetFault(during(1, "TransactWriteItems", func() { w.Bind(functest.Jane, "nightly", apikey.KeyID{}) }))
 		w.send(unbind("nightly").With("If-Match", `"5"`)).Refused(http.StatusPreconditionFailed, apikey.CodeRevisionMismatch)
 		w.wantRevision(6)
-		w.Table.Transport.SetFault(w.during(1, "TransactWriteItems", func() { w.Bind(functest.Jane, "nightly", w.active()) }))
+		w.Table.Transport.SetFault(during(1, "TransactWriteItems", func() { w.Bind(functest.Jane, "nightly", w.active()) }))
 		w.send(unbind("nightly")).Must(http.StatusNoContent)
 		w.wantRevision(8)
 	})

@@ -84,14 +84,14 @@ func TestCallsOfEachOperation(t *testing.T) {
 			request := o.request(w)
 			w.Calm()
 			w.send(request).Must(o.status)
-			w.calls(o.calls...)
+			w.WantCalls(o.calls...)
 			w.wantRevision(before + o.changes)
 		})
 	}
 	// Who has bound no schedule has none to rebind, and none is looked for.
 	w := newWorld(t)
 	w.send(rebind(unknownKey)).Must(http.StatusOK)
-	w.calls("GetItem")
+	w.WantCalls("GetItem")
 }
 
 // Every call of every operation goes wrong in every way, once or from then on: the
@@ -108,11 +108,10 @@ func TestNothingIsHalfDoneWhateverCallFails(t *testing.T) {
 	for name, o := range operations {
 		for how, fault := range faults {
 			for call := range o.calls {
-				for _, forGood := range []bool{false, true} {
-					t.Run(fmt.Sprintf("%s: call %d %s, for good %t", name, call+1, how, forGood), func(t *testing.T) {
+				for howLong, at := range map[string]func(int, awstest.Fault) awstest.Fault{"once": awstest.Nth, "for good": awstest.From} {
+					t.Run(fmt.Sprintf("%s: call %d %s, %s", name, call+1, how, howLong), func(t *testing.T) {
 						synctest.Test(t, func(t *testing.T) {
-							w := operationsWorld(t)
-							o.underFault(w, atCall(call+1, "", fault, forGood))
+							o.underFault(operationsWorld(t), at(call+1, fault))
 						})
 					})
 				}
@@ -212,7 +211,7 @@ func TestEventDeliveredTwiceAtOnceHasTheEffectOfOne(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := operationsWorld(t)
 			event, function := request.Event(), w.function()
-			w.Table.Transport.SetFault(w.during(1, "TransactWriteItems", func() {
+			w.Table.Transport.SetFault(during(1, "TransactWriteItems", func() {
 				if got := w.Deliver(function, event); got.Status >= http.StatusMultipleChoices {
 					t.Errorf("answered %d %s", got.Status, got.Body)
 				}

@@ -19,7 +19,7 @@ func (w world) invalid(r functest.Request, field string) {
 	if got.Problem().Field != field {
 		w.t.Errorf("%s: %s, want the field %s", r.Body, got.Body, field)
 	}
-	w.calls()
+	w.WantCalls()
 }
 
 func TestMalformedBindingIsRefusedNamingTheField(t *testing.T) {
@@ -124,7 +124,7 @@ func TestScheduleIDIsOneTo128OfItsCharacters(t *testing.T) {
 		for _, request := range []functest.Request{read(id), unbind(id)} {
 			w.Calm()
 			w.send(request).Refused(http.StatusNotFound, apikey.CodeScheduleNotFound)
-			w.calls()
+			w.WantCalls()
 		}
 	}
 	w.wantRevision(revision)

@@ -1,8 +1,6 @@
 package schedules_test
 
 import (
-	"context"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,7 +11,6 @@ import (
 
 	"github.com/userapikey/service/functions/functest"
 	"github.com/userapikey/service/shared/apikey"
-	"github.com/userapikey/service/shared/httpapi"
 )
 
 type page struct {
@@ -23,32 +20,20 @@ type page struct {
 
 func (w world) page(query url.Values) (p page) {
 	w.t.Helper()
-	request := list
-	request.Query = query
-	w.send(request).Must(http.StatusOK).Decode(&p)
+	w.send(list.WithQuery(query)).Must(http.StatusOK).Decode(&p)
 	return p
 }
 
-// walk reads every page from the beginning; between says what happens meanwhile.
-func (w world) walk(limit int, between func()) (ids []string) {
+// walk are the ids of all schedules that are listed, page by page.
+func (w world) walk(limit int, between func()) []string {
 	w.t.Helper()
-	query := url.Values{"limit": {fmt.Sprint(limit)}}
-	for range 100 {
+	return functest.Walk(w.t, limit, func(query url.Values) (ids []string, next *string) {
 		p := w.page(query)
 		for _, s := range p.Schedules {
 			ids = append(ids, s.ID)
 		}
-		if p.NextCursor == nil {
-			return ids
-		}
-		if len(p.Schedules) != limit {
-			w.t.Fatalf("a page of %d schedules that is not the last", len(p.Schedules))
-		}
-		query.Set("cursor", *p.NextCursor)
-		between()
-	}
-	w.t.Fatalf("the listing has no end: %v", ids)
-	return nil
+		return ids, p.NextCursor
+	}, between)
 }
 
 // bindAll binds schedules of these ids.
@@ -110,22 +95,6 @@ func TestChangesBetweenPagesDisturbNoPage(t *testing.T) {
 	}
 }
 
-// forged is a cursor that the service never answered to Jane, or to the caller.
-func (w world) forged(listing, position string, caller functest.Request) string {
-	w.t.Helper()
-	var cursor string
-	api := httpapi.New(w, w.Log, httpapi.Route{
-		Method: list.Method, Path: list.Resource, Permit: func(apikey.Principal) error { return nil },
-		Handle: func(_ context.Context, r *httpapi.Request) (httpapi.Response, error) {
-			page, err := r.Page(listing)
-			cursor = page.Cursor(position)
-			return httpapi.Response{Status: http.StatusOK, Body: struct{}{}}, err
-		},
-	})
-	w.Send(api.Handle, caller).Must(http.StatusOK)
-	return cursor
-}
-
 func TestCursorThatThisListingDidNotAnswerIsRefused(t *testing.T) {
 	w := newWorld(t)
 	w.bindAll("a", "b", "c")
@@ -135,12 +104,12 @@ func TestCursorThatThisListingDidNotAnswerIsRefused(t *testing.T) {
 		query url.Values
 		field string
 	}{
-		"another user's":      {url.Values{"cursor": {w.forged("schedules", "a", w.asColleague(list))}}, "cursor"},
-		"of the history":      {url.Values{"cursor": {w.forged("history", "a", list)}}, "cursor"},
+		"another user's":      {url.Values{"cursor": {w.ForgedCursor(w.asColleague(list), "schedules", "a")}}, "cursor"},
+		"of the history":      {url.Values{"cursor": {w.ForgedCursor(list, "history", "a")}}, "cursor"},
 		"cut off":             {url.Values{"cursor": {good[:len(good)-1]}}, "cursor"},
 		"empty":               {url.Values{"cursor": {""}}, "cursor"},
 		"malformed":           {url.Values{"cursor": {"!"}}, "cursor"},
-		"two":                 {url.Values{"cursor": {good, w.forged("schedules", "b", list)}}, "cursor"},
+		"two":                 {url.Values{"cursor": {good, w.ForgedCursor(list, "schedules", "b")}}, "cursor"},
 		"limit below":         {url.Values{"limit": {"0"}}, "limit"},
 		"limit above":         {url.Values{"limit": {"101"}}, "limit"},
 		"limit is a word":     {url.Values{"limit": {"all"}}, "limit"},
@@ -148,23 +117,16 @@ func TestCursorThatThisListingDidNotAnswerIsRefused(t *testing.T) {
 		"unknown parameter":   {url.Values{"state": {"ready"}}, "state"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			request := list
-			request.Query = test.query
-			world{w.World, t}.invalid(request, test.field)
+			world{w.World, t}.invalid(list.WithQuery(test.query), test.field)
 		})
 	}
 	// A position that no schedule can have; the sort key must not get another meaning.
-	for _, position := range []string{" ", "~", "a/b", "a ", "a#", "\x00", "é", "RING", "#", "../RING", strings.Repeat("x", 129)} {
-		if apikey.IsScheduleID(position) {
-			continue
-		}
-		request := list
-		request.Query = url.Values{"cursor": {w.forged("schedules", position, list)}}
-		w.invalid(request, "cursor")
+	for _, position := range []string{" ", "~", "a/b", "a ", "a#", "\x00", "é", "#", "../RING", strings.Repeat("x", 129)} {
+		w.invalid(list.WithQuery(url.Values{"cursor": {w.ForgedCursor(list, "schedules", position)}}), "cursor")
 	}
 	// One that a schedule could have, but none has, is a place in the listing.
 	for position, want := range map[string]int{"-": 3, "a": 2, "aa": 2, "b": 1, "RING": 3, "z": 0} {
-		if p := w.page(url.Values{"cursor": {w.forged("schedules", position, list)}}); len(p.Schedules) != want {
+		if p := w.page(url.Values{"cursor": {w.ForgedCursor(list, "schedules", position)}}); len(p.Schedules) != want {
 			t.Errorf("after %s: %+v", position, p.Schedules)
 		}
 	}
@@ -184,7 +146,7 @@ func TestListingGoesOnWhereDynamoDBEndsAPage(t *testing.T) {
 // shown in a state that was true.
 func TestListedStateIsNotOlderThanTheBinding(t *testing.T) {
 	w := newWorld(t)
-	w.Table.Transport.SetFault(w.during(1, "Query", func() {
+	w.Table.Transport.SetFault(during(1, "Query", func() {
 		w.Rotate(functest.Jane)
 		w.Bind(functest.Jane, "nightly", w.active())
 	}))

@@ -59,7 +59,7 @@ func TestRebindingPinsAllSchedulesOfAKeyToTheActiveOne(t *testing.T) {
 	before := w.Ring(functest.Jane).Revision
 	w.Calm()
 	w.want(w.rebound(from), rebound{250, 0})
-	w.calls("GetItem", "Query", "TransactWriteItems", "GetItem", "Query", "TransactWriteItems", "GetItem", "Query", "TransactWriteItems")
+	w.WantCalls("GetItem", "Query", "TransactWriteItems", "GetItem", "Query", "TransactWriteItems", "GetItem", "Query", "TransactWriteItems")
 	if n := w.pinnedTo(w.active()); n != 250 {
 		t.Errorf("%d are pinned to the Active key", n)
 	}
@@ -127,7 +127,7 @@ func TestRebindingNeedsAnActiveKey(t *testing.T) {
 func TestRebindingThatStopsHalfWayTellsHowFarItCame(t *testing.T) {
 	const most = store.MaxSchedulesPerChange
 	lostForGood := func(world) awstest.Fault {
-		lost := atCall(2, "TransactWriteItems", awstest.LoseAnswer, true)
+		lost := awstest.On("TransactWriteItems", awstest.From(2, awstest.LoseAnswer))
 		return func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
 			if strings.Contains(string(call.Body), `"EVENT#`) && call.Operation == "GetItem" {
 				return awstest.Reset(call, next)
@@ -143,35 +143,35 @@ func TestRebindingThatStopsHalfWayTellsHowFarItCame(t *testing.T) {
 		rest rebound
 	}{
 		"the second transaction does not arrive": {
-			func(world) awstest.Fault { return atCall(2, "TransactWriteItems", awstest.Reset, true) },
+			func(world) awstest.Fault { return awstest.On("TransactWriteItems", awstest.From(2, awstest.Reset)) },
 			rebound{most, 250 - most}, 250 - most, rebound{250 - most, 0},
 		},
 		"it is throttled": {
 			func(world) awstest.Fault {
-				return atCall(2, "TransactWriteItems", awstest.Refuse(400, "ProvisionedThroughputExceededException"), true)
+				return awstest.On("TransactWriteItems", awstest.From(2, awstest.Refuse(400, "ProvisionedThroughputExceededException")))
 			},
 			rebound{most, 250 - most}, 250 - most, rebound{250 - most, 0},
 		},
 		"the schedules cannot be read again": {
 			func(world) awstest.Fault {
-				return atCall(3, "Query", awstest.Refuse(400, "AccessDeniedException"), true)
+				return awstest.On("Query", awstest.From(3, awstest.Refuse(400, "AccessDeniedException")))
 			},
 			rebound{2 * most, 250 - 2*most}, 250 - 2*most, rebound{250 - 2*most, 0},
 		},
 		"the ring cannot be read again": {
-			func(world) awstest.Fault { return atCall(2, "GetItem", awstest.Reset, true) },
+			func(world) awstest.Fault { return awstest.On("GetItem", awstest.From(2, awstest.Reset)) },
 			rebound{most, 250 - most}, 250 - most, rebound{250 - most, 0},
 		},
 		"the second transaction's answer is lost for good": {
 			lostForGood, rebound{most, 250 - most}, 250 - 2*most, rebound{250 - 2*most, 0},
 		},
 		"the second transaction's answer is lost once": {
-			func(world) awstest.Fault { return atCall(2, "TransactWriteItems", awstest.LoseAnswer, false) },
+			func(world) awstest.Fault { return awstest.On("TransactWriteItems", awstest.Nth(2, awstest.LoseAnswer)) },
 			rebound{250, 0}, 0, rebound{0, 0},
 		},
 		"all keys are deleted meanwhile": {
 			func(w world) awstest.Fault {
-				return w.during(2, "TransactWriteItems", func() { w.DeleteAll(functest.Jane) })
+				return during(2, "TransactWriteItems", func() { w.DeleteAll(functest.Jane) })
 			},
 			rebound{most, 250 - most}, 250 - most, rebound{},
 		},
@@ -245,7 +245,7 @@ func TestRotationAmidstARebinding(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, from := rotatedWith(t, 250)
 		second := w.active()
-		w.Table.Transport.SetFault(w.during(2, "TransactWriteItems", func() {
+		w.Table.Transport.SetFault(during(2, "TransactWriteItems", func() {
 			if hit := w.Rotate(functest.Jane).Affected.Count; hit != store.MaxSchedulesPerChange {
 				t.Errorf("the rotation stopped %d schedules", hit)
 			}
@@ -263,7 +263,7 @@ func TestRotationAmidstARebinding(t *testing.T) {
 func TestBindingsAndUnbindingsAmidstARebindingAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, from := rotatedWith(t, 250)
-		w.Table.Transport.SetFault(w.during(2, "TransactWriteItems", func() {
+		w.Table.Transport.SetFault(during(2, "TransactWriteItems", func() {
 			w.Unbind(functest.Jane, "nightly-000")               // rebound already
 			w.Unbind(functest.Jane, "nightly-100")               // about to be
 			w.Bind(functest.Jane, "nightly-101", w.active())     // by somebody else
@@ -286,7 +286,7 @@ func TestConditionalRebindingStopsWhenAnotherChangeIsMade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, from := rotatedWith(t, 250)
 		conditional := rebind(from.String()).With("If-Match", fmt.Sprintf(`"%d"`, w.Ring(functest.Jane).Revision))
-		w.Table.Transport.SetFault(w.during(2, "TransactWriteItems", func() { w.Bind(functest.Jane, "another", apikey.KeyID{}) }))
+		w.Table.Transport.SetFault(during(2, "TransactWriteItems", func() { w.Bind(functest.Jane, "another", apikey.KeyID{}) }))
 		w.send(conditional).Is(http.StatusOK, `{"rebound": 97, "remaining": 153}`)
 		w.send(conditional).Refused(http.StatusPreconditionFailed, apikey.CodeRevisionMismatch)
 		conditional = rebind(from.String()).With("If-Match", fmt.Sprintf(`"%d"`, w.Ring(functest.Jane).Revision))
@@ -298,7 +298,7 @@ func TestTwoRebindingsAtOnceRebindEachScheduleOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, from := rotatedWith(t, 250)
 		before := w.Ring(functest.Jane).Revision
-		w.Table.Transport.SetFault(w.during(2, "TransactWriteItems", func() { w.want(w.rebound(from), rebound{153, 0}) }))
+		w.Table.Transport.SetFault(during(2, "TransactWriteItems", func() { w.want(w.rebound(from), rebound{153, 0}) }))
 		w.want(w.rebound(from), rebound{97, 0})
 		w.wantRevision(before + 3)
 	})

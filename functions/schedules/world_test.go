@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -159,43 +158,9 @@ func (w world) wantWhole() {
 	}
 }
 
-// calls checks which calls were made since Calm, none of them of Secrets Manager.
-func (w world) calls(want ...string) {
-	w.t.Helper()
-	if diff := cmp.Diff(want, w.Table.Transport.TakeCalls()); diff != "" {
-		w.t.Errorf("calls of the table: %s", diff)
-	}
-	if calls := w.Secrets.Transport.TakeCalls(); len(calls) > 0 {
-		w.t.Errorf("Secrets Manager was asked: %v", calls)
-	}
-}
-
-// atCall applies the fault to the n-th call of the operation, counted from 1, and
-// with andLater to all that follow; "" is any operation.
-func atCall(n int, operation string, fault awstest.Fault, andLater bool) awstest.Fault {
-	var mu sync.Mutex
-	count := 0
-	return func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-		mu.Lock()
-		if operation == "" || call.Operation == operation {
-			count++
-		}
-		hit := (operation == "" || call.Operation == operation) && (count == n || andLater && count > n)
-		mu.Unlock()
-		if hit {
-			return fault(call, next)
-		}
-		return next()
-	}
-}
-
 // during makes a change just before the n-th call of the operation is carried out.
-func (w world) during(n int, operation string, change func()) awstest.Fault {
-	return atCall(n, operation, func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-		w.Table.Transport.SetFault(nil)
-		change()
-		return next()
-	}, false)
+func during(n int, operation string, change func()) awstest.Fault {
+	return awstest.On(operation, awstest.Nth(n, awstest.Before(change)))
 }
 
 // bindMany pins so many schedules to Jane's Active key.

@@ -81,21 +81,21 @@ type Poller struct {
 	Deliveries int
 }
 
-// batchSize is template.yaml's.
-const batchSize = 100
+// BatchSize is template.yaml's.
+const BatchSize = 100
 
 const (
 	// longestPause is the longest between two attempts.
 	longestPause = time.Minute
-	// maxRecordAge is template.yaml's: an older record is given up.
-	maxRecordAge = 20 * time.Hour
+	// MaxRecordAge is template.yaml's: an older record is given up.
+	MaxRecordAge = 20 * time.Hour
 )
 
 // Poll delivers until no record is left. One that is given up is an error.
 func (p *Poller) Poll(ctx context.Context, process *Process) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, maxRecordAge, errors.New("a record was given up"))
+	ctx, cancel := context.WithTimeoutCause(ctx, MaxRecordAge, errors.New("a record was given up"))
 	defer cancel()
-	pause, size := time.Second, batchSize
+	pause, size := time.Second, BatchSize
 	for {
 		p.pending = append(p.pending, p.Next()...)
 		if len(p.pending) == 0 {
@@ -113,7 +113,7 @@ func (p *Poller) Poll(ctx context.Context, process *Process) error {
 				return errors.New("the relay reported a record that it was not given")
 			}
 		default:
-			pause, size = time.Second, batchSize
+			pause, size = time.Second, BatchSize
 		}
 		p.pending = p.pending[done:]
 		if err == nil && failed == "" {

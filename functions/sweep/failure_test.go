@@ -26,7 +26,7 @@ var errKilled = errors.New("the process is no more (injected)")
 // that is made then arrives.
 func (p *process) killAt(n int, after bool, cancel func()) (met func() bool) {
 	killed, hit := make(chan struct{}), false
-	at := atCall(n, func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+	at := awstest.Nth(n, func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
 		hit = true
 		if after {
 			if response, err := next(); err == nil {
@@ -52,31 +52,25 @@ func (p *process) killAt(n int, after bool, cancel func()) (met func() bool) {
 // nothing of it twice.
 func TestASweepThatIsKilledIsFinishedByTheNext(t *testing.T) {
 	for _, after := range []bool{false, true} {
-		for n := 1; ; n++ {
-			met := false
-			t.Run(fmt.Sprintf("call %d, after it %t", n, after), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					w := newWorld(t)
-					everythingIsDue(w, 1)
-					p := w.start(ofDeployment)
-					ctx, cancel := context.WithCancel(t.Context())
-					defer cancel()
-					wasMet := p.killAt(n, after, cancel)
-					_, _ = p.Handle(ctx)
-					met = wasMet()
-					pass(15 * time.Minute)
-					if counts := w.sweep(); counts.Failed != 0 || counts.LeftOver != 0 {
-						t.Errorf("the next run did %+v", counts)
-					}
-					w.wantAgreement(p)
-					doneOnce(w, 1)
-					wantCounts(t, w.sweep(), sweep.Counts{})
-				})
+		t.Run(fmt.Sprint("after it ", after), func(t *testing.T) {
+			awstest.AtEachCall(t, func(t *testing.T, n int) bool {
+				w := newWorld(t)
+				everythingIsDue(w, 1)
+				p := w.start(ofDeployment)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				met := p.killAt(n, after, cancel)
+				_, _ = p.Handle(ctx)
+				pass(15 * time.Minute)
+				if counts := w.sweep(); counts.Failed != 0 || counts.LeftOver != 0 {
+					t.Errorf("the next run did %+v", counts)
+				}
+				w.wantAgreement(p)
+				doneOnce(w, 1)
+				wantCounts(t, w.sweep(), sweep.Counts{})
+				return met()
 			})
-			if !met {
-				break // there is no such call
-			}
-		}
+		})
 	}
 }
 
@@ -85,28 +79,23 @@ func TestWhatFailsIsStillDueAtTheNextRun(t *testing.T) {
 	for name, fault := range map[string]awstest.Fault{
 		"throttled": awstest.Refuse(400, "ThrottlingException"), "answer lost": awstest.LoseAnswer,
 	} {
-		for n := 1; ; n++ {
-			met := false
-			t.Run(fmt.Sprintf("%s/call %d", name, n), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					w := newWorld(t)
-					everythingIsDue(w, 1)
-					p := w.start(ofDeployment)
-					p.onAll(atCall(n, func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-						met = true
-						return fault(call, next)
-					}))
-					_, _ = p.Handle(t.Context())
-					pass(24 * time.Hour)
-					w.sweep()
-					w.wantAgreement(p)
-					doneOnce(w, 1)
-				})
+		t.Run(name, func(t *testing.T) {
+			awstest.AtEachCall(t, func(t *testing.T, n int) (met bool) {
+				w := newWorld(t)
+				everythingIsDue(w, 1)
+				p := w.start(ofDeployment)
+				p.onAll(awstest.Nth(n, func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+					met = true
+					return fault(call, next)
+				}))
+				_, _ = p.Handle(t.Context())
+				pass(24 * time.Hour)
+				w.sweep()
+				w.wantAgreement(p)
+				doneOnce(w, 1)
+				return met
 			})
-			if !met {
-				break // there is no such call
-			}
-		}
+		})
 	}
 }
 

@@ -50,6 +50,9 @@ func TestTheTimeOfTheEventIsNotTheClock(t *testing.T) {
 			w.Deployment = apikey.RotationPolicy{MaxAgeDays: c.maxAgeDays}
 			w.Table.CatchUp()
 			event := strings.Replace(string(recorded), "2026-11-16T09:30:00Z", c.time, 1)
+			if event == string(recorded) {
+				t.Fatal("the event has another time")
+			}
 			answer, err := w.Invoke(inTheStory(w), []byte(event))
 			var counts sweep.Counts
 			if err != nil || json.Unmarshal(answer, &counts) != nil || counts.Rotated != c.rotated {

@@ -76,9 +76,7 @@ func doneOnce(w *world, ofEach int) {
 				w.t.Errorf("user %d of kind %d: %+v", n, kind, ring)
 			}
 		}
-		if !w.isSettled(userN(n*5 + toRepair)) {
-			w.t.Errorf("the secret of user %d is not repaired", n)
-		}
+		w.wantSettled(userN(n*5 + toRepair))
 	}
 	announced := map[apikey.KeyID]int{}
 	for _, notice := range w.notices(apikey.EventRotationDue) {
@@ -142,15 +140,9 @@ func TestWhatTheUserDoesUnderASweepStands(t *testing.T) {
 		"delete all": (*world).deleteAll,
 		"suspend":    (*world).suspend,
 	} {
-		for n := 1; ; n++ {
-			met := false
-			t.Run(fmt.Sprintf("%s/at call %d", name, n), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { met = changedUnderASweep(t, meanwhile, n) })
-			})
-			if !met {
-				break // there is no such call
-			}
-		}
+		t.Run(name, func(t *testing.T) {
+			awstest.AtEachCall(t, func(t *testing.T, n int) bool { return changedUnderASweep(t, meanwhile, n) })
+		})
 	}
 }
 
@@ -159,14 +151,13 @@ func changedUnderASweep(t *testing.T, meanwhile func(*world, apikey.Owner), n in
 	everythingIsDue(w, 1)
 	revisions := map[int]int64{}
 	p := w.start(ofDeployment)
-	p.onAll(atCall(n, func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+	p.onAll(awstest.Nth(n, awstest.Before(func() {
 		met = true
 		for _, kind := range []int{toRotate, toAnnounce, toClear} {
 			meanwhile(w, userN(kind))
 			revisions[kind] = w.ring(userN(kind)).Revision
 		}
-		return next()
-	}))
+	})))
 	if counts := p.run(); counts.Failed != 0 {
 		t.Errorf("the run did %+v", counts)
 	}
@@ -178,20 +169,4 @@ func changedUnderASweep(t *testing.T, meanwhile func(*world, apikey.Owner), n in
 	}
 	w.wantAgreement(p)
 	return met
-}
-
-// atCall has the fault meet the n-th call.
-func atCall(n int, fault awstest.Fault) awstest.Fault {
-	var mu sync.Mutex
-	calls := 0
-	return func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-		mu.Lock()
-		calls++
-		hit := calls == n
-		mu.Unlock()
-		if hit {
-			return fault(call, next)
-		}
-		return next()
-	}
 }

@@ -3,7 +3,6 @@ package sweep_test
 import (
 	"context"
 	"crypto/rand"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -68,6 +67,13 @@ func (w *world) isSettled(owner apikey.Owner) bool {
 	w.t.Helper()
 	ring := w.ring(owner)
 	return w.secrets.Labels(ring.SecretARN)["AWSCURRENT"] == ring.Active.VersionID
+}
+
+func (w *world) wantSettled(owner apikey.Owner) {
+	w.t.Helper()
+	if !w.isSettled(owner) {
+		w.t.Errorf("the secret of %s is not repaired", owner.IAMID)
+	}
 }
 
 func (w *world) exists(name string) bool { return slices.Contains(w.secrets.Names(), name) }
@@ -139,26 +145,20 @@ func TestTheMaterialOfACreateInProgressIsKept(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				user := w.start(ofDeployment)
-				user.table.SetFault(awstest.On("TransactWriteItems", awstest.Once(
-					func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-						p := w.start(ofDeployment)
-						p.Now = func() time.Time { return time.Now().Add(ahead) }
-						wantCounts(t, p.run(), sweep.Counts{})
-						if lists := count(p.secrets.TakeCalls(), "ListSecrets"); lists != 1 {
-							t.Errorf("%d lists: the sweep did not look", lists)
-						}
-						return next()
-					})))
+				user.table.SetFault(awstest.On("TransactWriteItems", awstest.Once(awstest.Before(func() {
+					p := w.start(ofDeployment)
+					p.Now = func() time.Time { return time.Now().Add(ahead) }
+					wantCounts(t, p.run(), sweep.Counts{})
+					if lists := awstest.Count(p.secrets.TakeCalls(), "ListSecrets"); lists != 1 {
+						t.Errorf("%d lists: the sweep did not look", lists)
+					}
+				}))))
 				_, err := user.Keys.Create(t.Context(), request(userN(0)))
 				w.must(err)
 				w.wantAgreement()
 			})
 		})
 	}
-}
-
-func count(calls []string, operation string) int {
-	return len(slices.DeleteFunc(calls, func(call string) bool { return call != operation }))
 }
 
 func TestEverySecretIsRepairedOnceADay(t *testing.T) {
@@ -176,16 +176,14 @@ func TestEverySecretIsRepairedOnceADay(t *testing.T) {
 				pass(15 * time.Minute)
 			}
 			calls := p.secrets.TakeCalls()
-			if lists := count(slices.Clone(calls), "ListSecrets"); lists != 4 {
+			if lists := awstest.Count(calls, "ListSecrets"); lists != 4 {
 				t.Errorf("day %d: %d pages were listed, want 4", day+1, lists)
 			}
-			if day > 0 && count(calls, "UpdateSecretVersionStage") > 0 {
+			if day > 0 && awstest.Count(calls, "UpdateSecretVersionStage") > 0 {
 				t.Errorf("day %d: what was repaired is repaired again", day+1)
 			}
 			for n := range users {
-				if !w.isSettled(userN(n)) {
-					t.Errorf("day %d: the secret of user %d is not repaired", day+1, n)
-				}
+				w.wantSettled(userN(n))
 			}
 			pass(days(1))
 		}
@@ -203,26 +201,18 @@ func TestAWalkThatWasBrokenOffGoesOn(t *testing.T) {
 		for n := range users {
 			w.unsettled(userN(n))
 		}
-		lists := 0
 		broken := w.start(apikey.RotationPolicy{})
-		broken.secrets.SetFault(awstest.On("ListSecrets", func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-			if lists++; lists > 2 {
-				return awstest.Reset(call, next)
-			}
-			return next()
-		}))
+		broken.secrets.SetFault(awstest.On("ListSecrets", awstest.From(3, awstest.Reset)))
 		if _, err := broken.Handle(t.Context()); apikey.CodeOf(err) != apikey.CodeUnavailable {
 			t.Errorf("answered %v", err)
 		}
 		next := w.start(apikey.RotationPolicy{})
 		next.run()
-		if more := count(next.secrets.TakeCalls(), "ListSecrets"); more != 2 {
+		if more := awstest.Count(next.secrets.TakeCalls(), "ListSecrets"); more != 2 {
 			t.Errorf("%d pages were listed then, want 2", more)
 		}
 		for n := range users {
-			if !w.isSettled(userN(n)) {
-				t.Errorf("the secret of user %d is not repaired", n)
-			}
+			w.wantSettled(userN(n))
 		}
 	})
 }
@@ -234,9 +224,7 @@ func TestAWalkBeginsAnewWhenItsPlaceIsUnknown(t *testing.T) {
 		_, err := w.users.Rings.AdvanceWalk(t.Context(), store.Walk{Day: time.Now().UTC().Format(time.DateOnly), Pages: 3, Token: "expired"})
 		w.must(err)
 		wantCounts(t, w.start(apikey.RotationPolicy{}).run(), sweep.Counts{})
-		if !w.isSettled(userN(0)) {
-			t.Error("the secret is not repaired")
-		}
+		w.wantSettled(userN(0))
 	})
 }
 
@@ -260,9 +248,7 @@ func TestTwoWalksAtOnceMissNothing(t *testing.T) {
 		group.Wait()
 		w.sweep()
 		for n := range users {
-			if !w.isSettled(userN(n)) {
-				t.Errorf("the secret of user %d is not repaired", n)
-			}
+			w.wantSettled(userN(n))
 			if w.exists(orphans[n]) {
 				t.Errorf("the orphan %d is left", n)
 			}

@@ -97,12 +97,11 @@ func TestAClockThatStepsBackRotatesNothingTwice(t *testing.T) {
 						return time.Now().Add(-back)
 					}
 					p.Now, p.Keys.Now = now, now
-					p.onAll(atCall(n, func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+					p.onAll(awstest.Nth(n, awstest.Before(func() {
 						mu.Lock()
 						back = by
 						mu.Unlock()
-						return next()
-					}))
+					})))
 					if counts := p.run(); counts.Failed != 0 {
 						t.Errorf("the run did %+v", counts)
 					}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,7 +43,7 @@ type users struct {
 func (w world) users(t *testing.T, query url.Values) users {
 	t.Helper()
 	var body users
-	decodeStrictly(t, w.historyOf(listUsers, query).Must(http.StatusOK).Body, &body)
+	decodeStrictly(t, w.send(listUsers.WithQuery(query)).Must(http.StatusOK).Body, &body)
 	return body
 }
 
@@ -54,23 +55,13 @@ func (u users) ids() []string {
 	return ids
 }
 
-// walkUsers reads every page from the beginning; between says what happens
-// meanwhile.
-func (w world) walkUsers(t *testing.T, limit int, between func()) (ids []string) {
+// walkUsers are the ids of all users that are listed, page by page.
+func (w world) walkUsers(t *testing.T, limit int, between func()) []string {
 	t.Helper()
-	query := url.Values{"limit": {fmt.Sprint(limit)}}
-	for {
+	return functest.Walk(t, limit, func(query url.Values) ([]string, *string) {
 		page := w.users(t, query)
-		ids = append(ids, page.ids()...)
-		if len(page.Users) > limit {
-			t.Fatalf("a page of %d with the limit %d", len(page.Users), limit)
-		}
-		if page.NextCursor == nil {
-			return ids
-		}
-		query.Set("cursor", *page.NextCursor)
-		between()
-	}
+		return page.ids(), page.NextCursor
+	}, between)
 }
 
 func userOf(n int) apikey.Owner {
@@ -166,18 +157,17 @@ func TestPagesOfUsersMissAndRepeatNobody(t *testing.T) {
 		}
 	}
 	// Who comes before or after a place disturbs nobody else's, nor does who goes.
-	came, gone := 0, 0
+	var once sync.Once
 	got := w.walkUsers(t, 2, func() {
-		if came++; came == 1 {
+		once.Do(func() {
 			w.Create(userOf(1))
 			w.Create(userOf(13))
 			w.DeleteAll(userOf(0))
 			w.DeleteAll(userOf(10))
 			w.Table.CatchUp()
-			gone++
-		}
+		})
 	})
-	if diff := cmp.Diff(append(slices.Delete(slices.Clone(want), 5, 6), userOf(13).IAMID), got); diff != "" || gone != 1 {
+	if diff := cmp.Diff(append(slices.Delete(slices.Clone(want), 5, 6), userOf(13).IAMID), got); diff != "" {
 		t.Errorf("with changes in between: %s", diff)
 	}
 }
@@ -279,23 +269,23 @@ func TestCursorOfUsersLeadsNowhereElse(t *testing.T) {
 	w.Create(apikey.Owner{AccountID: "another", IAMID: userOf(2).IAMID})
 	w.Table.CatchUp()
 	cursor := *w.users(t, url.Values{"limit": {"1"}}).NextCursor
-	if diff := cmp.Diff([]string{userOf(1).IAMID, userOf(2).IAMID}, w.users(t, url.Values{"cursor": {w.forged(t, "account", "IBMid-0000x")}}).ids()); diff != "" {
+	if diff := cmp.Diff([]string{userOf(1).IAMID, userOf(2).IAMID}, w.users(t, url.Values{"cursor": {w.ForgedCursor(viewHistory, "account", "IBMid-0000x")}}).ids()); diff != "" {
 		t.Errorf("a forged one: %s", diff)
 	}
 	w.Calm()
 	long := strings.Repeat("x", 129)
 	for name, refused := range map[string]functest.Answer{
-		"a colleague's":     w.historyOf(listUsers.As(w.Token(userOf(0), apikey.RoleAdministrator)), url.Values{"cursor": {cursor}}),
-		"another account's": w.historyOf(listUsers.As(w.Token(apikey.Owner{AccountID: "another", IAMID: functest.Jane.IAMID}, apikey.RoleAdministrator)), url.Values{"cursor": {cursor}}),
-		"of a history":      w.historyOf(listUsers, url.Values{"cursor": {w.forged(t, "history", "1")}}),
-		"for a history":     w.historyOf(viewHistory, url.Values{"cursor": {cursor}}),
-		"cut off":           w.historyOf(listUsers, url.Values{"cursor": {cursor[:len(cursor)-1]}}),
-		"no id":             w.historyOf(listUsers, url.Values{"cursor": {w.forged(t, "account", "a\x00b")}}),
-		"no text":           w.historyOf(listUsers, url.Values{"cursor": {w.forged(t, "account", "\xff")}}),
-		"no id so long":     w.historyOf(listUsers, url.Values{"cursor": {w.forged(t, "account", long)}}),
-		"beyond an index":   w.historyOf(listUsers, url.Values{"cursor": {w.forged(t, "account", strings.Repeat("x", 4096))}}),
-		"two":               w.historyOf(listUsers, url.Values{"cursor": {cursor, w.forged(t, "account", "x")}}),
-		"empty":             w.historyOf(listUsers, url.Values{"cursor": {""}}),
+		"a colleague's":     w.send(listUsers.As(w.Token(userOf(0), apikey.RoleAdministrator)).WithQuery(url.Values{"cursor": {cursor}})),
+		"another account's": w.send(listUsers.As(w.Token(apikey.Owner{AccountID: "another", IAMID: functest.Jane.IAMID}, apikey.RoleAdministrator)).WithQuery(url.Values{"cursor": {cursor}})),
+		"of a history":      w.send(listUsers.WithQuery(url.Values{"cursor": {w.ForgedCursor(viewHistory, "history", "1")}})),
+		"for a history":     w.send(viewHistory.WithQuery(url.Values{"cursor": {cursor}})),
+		"cut off":           w.send(listUsers.WithQuery(url.Values{"cursor": {cursor[:len(cursor)-1]}})),
+		"no id":             w.send(listUsers.WithQuery(url.Values{"cursor": {w.ForgedCursor(viewHistory, "account", "a\x00b")}})),
+		"no text":           w.send(listUsers.WithQuery(url.Values{"cursor": {w.ForgedCursor(viewHistory, "account", "\xff")}})),
+		"no id so long":     w.send(listUsers.WithQuery(url.Values{"cursor": {w.ForgedCursor(viewHistory, "account", long)}})),
+		"beyond an index":   w.send(listUsers.WithQuery(url.Values{"cursor": {w.ForgedCursor(viewHistory, "account", strings.Repeat("x", 4096))}})),
+		"two":               w.send(listUsers.WithQuery(url.Values{"cursor": {cursor, w.ForgedCursor(viewHistory, "account", "x")}})),
+		"empty":             w.send(listUsers.WithQuery(url.Values{"cursor": {""}})),
 	} {
 		refused.Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
 		if refused.Problem().Field != "cursor" {
@@ -303,14 +293,12 @@ func TestCursorOfUsersLeadsNowhereElse(t *testing.T) {
 		}
 	}
 	for _, query := range []url.Values{{"limit": {"0"}}, {"limit": {"101"}}, {"limit": {"1e1"}}, {"status": {"ACTIVE"}}} {
-		w.historyOf(listUsers, query).Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
+		w.send(listUsers.WithQuery(query)).Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
 	}
 	withBody := listUsers
 	withBody.Body = `{"accountId":"another"}`
 	w.send(withBody).Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
-	if calls := w.Table.Transport.TakeCalls(); len(calls) > 0 {
-		t.Errorf("the table was asked: %v", calls)
-	}
+	w.WantCalls()
 }
 
 func TestAccountViewsTellNothingOfCredentialsAndWhereTheyAre(t *testing.T) {
@@ -330,17 +318,9 @@ func TestAccountViewsTellNothingOfCredentialsAndWhereTheyAre(t *testing.T) {
 func TestOnlyKeyManagersSeeTheAccount(t *testing.T) {
 	w := newWorld(t)
 	w.JaneAdministersSam()
-	w.Calm()
 	for _, request := range []functest.Request{listUsers, historyOfUser(functest.Sam.IAMID)} {
-		for _, role := range []apikey.Role{apikey.RoleJobRunner, apikey.RolePlatformJobRunner, "Viewer", ""} {
-			w.send(request.As(w.Token(functest.Jane, role))).Refused(http.StatusForbidden, apikey.CodeRoleRequired)
-		}
-		w.send(request.As("")).Refused(http.StatusUnauthorized, apikey.CodeUnauthenticated)
-		if calls := w.Table.Transport.TakeCalls(); len(calls) > 0 {
-			t.Errorf("the table was asked for a caller who may not: %v", calls)
-		}
+		w.ForKeyManagersOnly(w.function(), request)
 		w.send(request.As(w.Token(functest.Jane, apikey.RoleAccountOwner))).Must(http.StatusOK)
-		w.Calm()
 	}
 }
 
@@ -355,9 +335,7 @@ func TestSuspendedAdministratorSeesOnlyThemselves(t *testing.T) {
 	} {
 		w.Calm()
 		w.send(request.As(sam)).Refused(http.StatusForbidden, apikey.CodeOwnerSuspended)
-		if diff := cmp.Diff([]string{"GetItem"}, w.Table.Transport.TakeCalls()); diff != "" {
-			t.Errorf("calls of the table: %s", diff)
-		}
+		w.WantCalls("GetItem")
 	}
 	w.send(viewHistory.As(sam)).Must(http.StatusOK)
 	var own keys

@@ -81,7 +81,7 @@ func TestHistoryCountsWhatAChangeHit(t *testing.T) {
 	}, got); diff != "" {
 		t.Errorf("want (-) and shown (+): %s", diff)
 	}
-	body := w.historyOf(viewHistory, nil).Must(http.StatusOK).Body
+	body := w.send(viewHistory).Must(http.StatusOK).Body
 	for name, want := range map[string]int{"affectedScheduleCount": 3, "affectedRunCount": 2, `"schedules"`: 2} {
 		if n := strings.Count(body, name); n != want {
 			t.Errorf("%s is shown %d times, want %d", name, n, want)

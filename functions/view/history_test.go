@@ -2,7 +2,6 @@ package view_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -10,13 +9,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/userapikey/service/functions/functest"
-	"github.com/userapikey/service/functions/view"
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/awstest"
 	"github.com/userapikey/service/shared/httpapi"
@@ -45,22 +42,10 @@ type history struct {
 	NextCursor *string
 }
 
-// historyOf sends the request with query parameters, as API Gateway hands them
-// on: all values of each, and the last one alone.
-func (w world) historyOf(r functest.Request, query url.Values) functest.Answer {
-	event := r.Event()
-	event.MultiValueQueryStringParameters = query
-	event.QueryStringParameters = map[string]string{}
-	for name, values := range query {
-		event.QueryStringParameters[name] = values[len(values)-1]
-	}
-	return w.Deliver(view.New(w.World, w.Keys.Rings, w.Deployment, w.Now, w.Log).Handle, event)
-}
-
 func (w world) history(t *testing.T, query url.Values) history {
 	t.Helper()
 	var body history
-	decodeStrictly(t, w.historyOf(viewHistory, query).Must(http.StatusOK).Body, &body)
+	decodeStrictly(t, w.send(viewHistory.WithQuery(query)).Must(http.StatusOK).Body, &body)
 	return body
 }
 
@@ -74,25 +59,17 @@ func decodeStrictly(t *testing.T, body string, target any) {
 	}
 }
 
-// walk reads every page from the beginning; between says what happens meanwhile.
-func (w world) walk(t *testing.T, limit int, between func()) []int64 {
+// revisions are those of all changes that the request shows, page by page.
+func (w world) revisions(t *testing.T, r functest.Request, limit int, between func()) []int64 {
 	t.Helper()
-	var revisions []int64
-	query := url.Values{"limit": {fmt.Sprint(limit)}}
-	for {
-		page := w.history(t, query)
+	return functest.Walk(t, limit, func(query url.Values) (revisions []int64, next *string) {
+		var page history
+		decodeStrictly(t, w.send(r.WithQuery(query)).Must(http.StatusOK).Body, &page)
 		for _, change := range page.Changes {
 			revisions = append(revisions, change.Revision)
 		}
-		if page.NextCursor == nil {
-			return revisions
-		}
-		if len(page.Changes) != limit {
-			t.Fatalf("a page of %d changes that is not the last: %+v", len(page.Changes), page)
-		}
-		query.Set("cursor", *page.NextCursor)
-		between()
-	}
+		return revisions, page.NextCursor
+	}, between)
 }
 
 // janesStory is a create, two rotations and both deletions: revisions 1 to 5.
@@ -107,7 +84,7 @@ func (w world) janesStory() {
 func TestHistoryOfAUserWithoutKeysIsEmpty(t *testing.T) {
 	w := newWorld(t)
 	w.Create(apikey.Owner{AccountID: functest.Jane.AccountID, IAMID: "IBMid-2"})
-	w.historyOf(viewHistory, nil).Is(http.StatusOK, `{"changes": [], "nextCursor": null}`)
+	w.send(viewHistory).Is(http.StatusOK, `{"changes": [], "nextCursor": null}`)
 }
 
 func TestHistoryShowsEveryKindOfChangeNewestFirst(t *testing.T) {
@@ -151,7 +128,7 @@ func TestHistoryShowsKeysAsTheChangeLeftThem(t *testing.T) {
 	var got struct {
 		Changes []struct{ Keys []json.RawMessage }
 	}
-	w.historyOf(viewHistory, nil).Must(http.StatusOK).Decode(&got)
+	w.send(viewHistory).Must(http.StatusOK).Decode(&got)
 	newKey, oldKey := httpapi.KeyOf(rotated.Key), httpapi.KeyOf(*rotated.PhasedOut)
 	for i, want := range [][]httpapi.Key{{oldKey, newKey}, {newKey, oldKey}, {created}} {
 		for j, key := range want {
@@ -169,7 +146,7 @@ func TestHistoryShowsKeysAsTheChangeLeftThem(t *testing.T) {
 func TestHistoryTellsNothingOfCredentialsAndWhereTheyAre(t *testing.T) {
 	w := newWorld(t)
 	w.janesStory()
-	got := w.historyOf(viewHistory, url.Values{"limit": {"3"}}).Must(http.StatusOK)
+	got := w.send(viewHistory.WithQuery(url.Values{"limit": {"3"}})).Must(http.StatusOK)
 	for _, kept := range []string{"cpdk_", "arn:", "secret", "digest", "version", functest.Jane.Locator().String(), functest.Jane.AccountID} {
 		if strings.Contains(strings.ToLower(got.Body), kept) {
 			t.Errorf("the history holds %s: %s", kept, got.Body)
@@ -181,7 +158,7 @@ func TestHistoryPagesMissAndRepeatNothing(t *testing.T) {
 	w := newWorld(t)
 	w.janesStory()
 	for limit := 1; limit <= 6; limit++ {
-		if got := w.walk(t, limit, func() {}); !slices.Equal(got, []int64{5, 4, 3, 2, 1}) {
+		if got := w.revisions(t, viewHistory, limit, func() {}); !slices.Equal(got, []int64{5, 4, 3, 2, 1}) {
 			t.Errorf("pages of %d: %v", limit, got)
 		}
 	}
@@ -191,7 +168,7 @@ func TestChangesBetweenPagesDisturbNoPage(t *testing.T) {
 	w := newWorld(t)
 	w.janesStory()
 	w.Create(functest.Jane)
-	if got := w.walk(t, 2, func() { w.Rotate(functest.Jane) }); !slices.Equal(got, []int64{6, 5, 4, 3, 2, 1}) {
+	if got := w.revisions(t, viewHistory, 2, func() { w.Rotate(functest.Jane) }); !slices.Equal(got, []int64{6, 5, 4, 3, 2, 1}) {
 		t.Errorf("revisions %v", got)
 	}
 }
@@ -219,11 +196,11 @@ func TestHistoryIsOver400DaysAfterTheChange(t *testing.T) {
 	w.JaneHasAKey()
 	w.Pass(400*24*time.Hour - time.Second)
 	w.Rotate(functest.Jane)
-	if got := w.walk(t, 1, func() {}); !slices.Equal(got, []int64{2, 1}) {
+	if got := w.revisions(t, viewHistory, 1, func() {}); !slices.Equal(got, []int64{2, 1}) {
 		t.Errorf("revisions %v", got)
 	}
 	w.Pass(time.Second)
-	if got := w.walk(t, 1, func() {}); !slices.Equal(got, []int64{2}) {
+	if got := w.revisions(t, viewHistory, 1, func() {}); !slices.Equal(got, []int64{2}) {
 		t.Errorf("revisions %v", got)
 	}
 }
@@ -240,35 +217,14 @@ func TestHistoryIsOneConsistentRead(t *testing.T) {
 		return next()
 	})
 	w.history(t, url.Values{"limit": {"2"}})
-	if diff := cmp.Diff([]string{"Query"}, w.Table.Transport.TakeCalls()); diff != "" {
-		t.Error(diff)
-	}
-	if calls := w.Secrets.Transport.TakeCalls(); len(calls) > 0 {
-		t.Errorf("Secrets Manager was asked: %v", calls)
-	}
-}
-
-// forged is a cursor of Jane's history that the service never answered.
-func (w world) forged(t *testing.T, listing, position string) string {
-	t.Helper()
-	var cursor string
-	api := httpapi.New(w, w.Log, httpapi.Route{
-		Method: viewHistory.Method, Path: viewHistory.Resource, Permit: func(apikey.Principal) error { return nil },
-		Handle: func(_ context.Context, r *httpapi.Request) (httpapi.Response, error) {
-			page, err := r.Page(listing)
-			cursor = page.Cursor(position)
-			return httpapi.Response{Status: http.StatusOK, Body: struct{}{}}, err
-		},
-	})
-	w.Send(api.Handle, viewHistory).Must(http.StatusOK)
-	return cursor
+	w.WantCalls("Query")
 }
 
 func TestForgedCursorLeadsNowhereElse(t *testing.T) {
 	w := newWorld(t)
 	w.janesStory()
 	for position, want := range map[string]int{"1": 0, "3": 2, "6": 5, "7": 5, "9999999999": 5} {
-		if page := w.history(t, url.Values{"cursor": {w.forged(t, "history", position)}}); len(page.Changes) != want {
+		if page := w.history(t, url.Values{"cursor": {w.ForgedCursor(viewHistory, "history", position)}}); len(page.Changes) != want {
 			t.Errorf("after %s: %+v", position, page)
 		}
 	}
@@ -277,23 +233,20 @@ func TestForgedCursorLeadsNowhereElse(t *testing.T) {
 		"0", "-1", "+1", "01", " 1", "1 ", "1.0", "1e1", "٣", "abc", "RING", "EVENT#0000000003", "\x00",
 		"10000000000", "9223372036854775807", "9223372036854775808", strings.Repeat("9", 1000),
 	} {
-		got := w.historyOf(viewHistory, url.Values{"cursor": {w.forged(t, "history", position)}})
+		got := w.send(viewHistory.WithQuery(url.Values{"cursor": {w.ForgedCursor(viewHistory, "history", position)}}))
 		got.Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
 		if got.Problem().Field != "cursor" {
 			t.Errorf("%q: %s", position, got.Body)
 		}
 	}
-	if calls := w.Table.Transport.TakeCalls(); len(calls) > 0 {
-		t.Errorf("the table was asked for what is nowhere: %v", calls)
-	}
+	w.WantCalls()
 }
 
 func TestHistoryRefusesWhatItCannotRead(t *testing.T) {
 	w := newWorld(t)
 	w.janesStory()
 	cursor := *w.history(t, url.Values{"limit": {"2"}}).NextCursor
-	other := w.historyOf(viewHistory.As(w.Token(apikey.Owner{AccountID: "another", IAMID: functest.Jane.IAMID}, apikey.RoleAdministrator)),
-		url.Values{"cursor": {cursor}})
+	other := w.send(viewHistory.As(w.Token(apikey.Owner{AccountID: "another", IAMID: functest.Jane.IAMID}, apikey.RoleAdministrator)).WithQuery(url.Values{"cursor": {cursor}}))
 	other.Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
 	w.Calm()
 	for name, test := range map[string]struct {
@@ -309,13 +262,13 @@ func TestHistoryRefusesWhatItCannotRead(t *testing.T) {
 		"cursor is empty":     {url.Values{"cursor": {""}}, "cursor"},
 		"cursor is cut off":   {url.Values{"cursor": {cursor[:len(cursor)-1]}}, "cursor"},
 		"cursor is malformed": {url.Values{"cursor": {"!"}}, "cursor"},
-		"other listing's":     {url.Values{"cursor": {w.forged(t, "schedules", "3")}}, "cursor"},
-		"two cursors":         {url.Values{"cursor": {cursor, w.forged(t, "history", "3")}}, "cursor"},
+		"other listing's":     {url.Values{"cursor": {w.ForgedCursor(viewHistory, "schedules", "3")}}, "cursor"},
+		"two cursors":         {url.Values{"cursor": {cursor, w.ForgedCursor(viewHistory, "history", "3")}}, "cursor"},
 		"good limit, though":  {url.Values{"limit": {"2"}, "cursor": {"x"}}, "cursor"},
 		"unknown parameter":   {url.Values{"limit": {"2"}, "keyId": {"x"}}, "keyId"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := w.historyOf(viewHistory, test.query)
+			got := w.send(viewHistory.WithQuery(test.query))
 			got.Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
 			if got.Problem().Field != test.field {
 				t.Errorf("%s", got.Body)
@@ -325,9 +278,7 @@ func TestHistoryRefusesWhatItCannotRead(t *testing.T) {
 	withBody := viewHistory
 	withBody.Body = `{"limit":1}`
 	w.send(withBody).Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
-	if calls := w.Table.Transport.TakeCalls(); len(calls) > 0 {
-		t.Errorf("the table was asked: %v", calls)
-	}
+	w.WantCalls()
 	if page := w.history(t, url.Values{"limit": {"2", "2"}, "cursor": {cursor, cursor}}); len(page.Changes) != 2 {
 		t.Errorf("the same values twice: %+v", page)
 	}
@@ -339,31 +290,7 @@ func TestOnlyKeyManagersReadTheHistory(t *testing.T) {
 	for _, role := range []apikey.Role{apikey.RoleAdministrator, apikey.RoleAccountOwner} {
 		w.send(viewHistory.As(w.Token(functest.Jane, role))).Must(http.StatusOK)
 	}
-	w.Calm()
-	for _, role := range []apikey.Role{apikey.RoleJobRunner, apikey.RolePlatformJobRunner, "Viewer", ""} {
-		w.send(viewHistory.As(w.Token(functest.Jane, role))).Refused(http.StatusForbidden, apikey.CodeRoleRequired)
-	}
-	w.send(viewHistory.As("")).Refused(http.StatusUnauthorized, apikey.CodeUnauthenticated)
-	if calls := w.Table.Transport.TakeCalls(); len(calls) > 0 {
-		t.Errorf("the table was asked for a caller who may not: %v", calls)
-	}
-}
-
-func TestHistoryOutOfReachIsUnavailable(t *testing.T) {
-	for name, fault := range map[string]awstest.Fault{
-		"down":      awstest.Reset,
-		"throttled": awstest.Refuse(http.StatusBadRequest, "ProvisionedThroughputExceededException"),
-		"denied":    awstest.Refuse(http.StatusBadRequest, "AccessDeniedException"),
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t)
-				w.JaneHasAKey()
-				w.Table.Transport.SetFault(fault)
-				w.send(viewHistory).Refused(http.StatusServiceUnavailable, apikey.CodeUnavailable)
-			})
-		})
-	}
+	w.ForKeyManagersOnly(w.function(), viewHistory)
 }
 
 // The history is at a path where a key's id could stand.

@@ -198,25 +198,20 @@ func TestCallsOfAnImpact(t *testing.T) {
 	w := newWorld(t)
 	w.JaneHasRotated()
 	ring := w.Ring(functest.Jane)
-	calls := func(name string, id apikey.KeyID, want ...string) {
+	calls := func(id apikey.KeyID, want ...string) {
 		t.Helper()
 		w.Calm()
 		w.impact(t, id)
-		if diff := cmp.Diff(want, w.Table.Transport.TakeCalls()); diff != "" {
-			t.Errorf("%s: calls of the table: %s", name, diff)
-		}
-		if calls := w.Secrets.Transport.TakeCalls(); len(calls) > 0 {
-			t.Errorf("Secrets Manager was asked: %v", calls)
-		}
+		w.WantCalls(want...)
 	}
-	calls("Active, no schedules", ring.Active.ID, "BatchGetItem", "Query")
-	calls("Phased out, no schedules", ring.PhasedOut[0].ID, "BatchGetItem", "Query")
+	calls(ring.Active.ID, "BatchGetItem", "Query")       // Active, no schedules
+	calls(ring.PhasedOut[0].ID, "BatchGetItem", "Query") // Phased out, no schedules
 	w.Bind(functest.Jane, "follows", apikey.KeyID{})
 	w.Bind(functest.Jane, "pinned", ring.Active.ID)
-	calls("Active, followed and pinned", ring.Active.ID, "BatchGetItem", "Query", "Query")
-	calls("Phased out, none of its own", ring.PhasedOut[0].ID, "BatchGetItem", "Query")
+	calls(ring.Active.ID, "BatchGetItem", "Query", "Query") // Active, followed and pinned
+	calls(ring.PhasedOut[0].ID, "BatchGetItem", "Query")    // Phased out, none of its own
 	w.Rotate(functest.Jane)
-	calls("Phased out, pinned", ring.Active.ID, "BatchGetItem", "Query", "Query")
+	calls(ring.Active.ID, "BatchGetItem", "Query", "Query") // Phased out, pinned
 }
 
 // What is not the caller's is answered like what does not exist; what cannot be an
@@ -251,29 +246,21 @@ func TestImpactOfNoKeyOfTheCallersIsNotFound(t *testing.T) {
 	} {
 		w.send(viewImpact(id)).Refused(http.StatusNotFound, apikey.CodeKeyNotFound)
 	}
-	if calls := w.Table.Transport.TakeCalls(); len(calls) > 0 {
-		t.Errorf("the table was asked: %v", calls)
-	}
+	w.WantCalls()
 }
 
 func TestOnlyKeyManagersSeeAnImpact(t *testing.T) {
 	w := newWorld(t)
 	w.JaneHasAKey()
 	request := viewImpact(w.Ring(functest.Jane).Active.ID.String())
-	w.Calm()
-	for _, role := range []apikey.Role{apikey.RoleJobRunner, apikey.RolePlatformJobRunner, "Viewer", ""} {
-		w.send(request.As(w.Token(functest.Jane, role))).Refused(http.StatusForbidden, apikey.CodeRoleRequired)
-	}
-	w.send(request.As("")).Refused(http.StatusUnauthorized, apikey.CodeUnauthenticated)
+	w.ForKeyManagersOnly(w.function(), request)
 	withBody, withQuery := request, request
 	withBody.Body, withQuery.Query = `{"onDelete":true}`, map[string][]string{"limit": {"1"}}
 	w.send(withBody).Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
 	w.send(withQuery).Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
 	request.Method = http.MethodDelete
 	w.send(request).Refused(http.StatusMethodNotAllowed, httpapi.CodeMethodNotAllowed)
-	if calls := w.Table.Transport.TakeCalls(); len(calls) > 0 {
-		t.Errorf("the table was asked: %v", calls)
-	}
+	w.WantCalls()
 }
 
 // Half an impact would look like a small one.
@@ -289,13 +276,7 @@ func TestImpactIsWholeOrUnavailable(t *testing.T) {
 					w := newWorld(t)
 					w.JaneHasSchedules()
 					id := w.Ring(functest.Jane).Active.ID.String()
-					calls := 0
-					w.Table.Transport.SetFault(func(c awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-						if calls++; calls < call {
-							return next()
-						}
-						return fault(c, next)
-					})
+					w.Table.Transport.SetFault(awstest.From(call, fault))
 					w.send(viewImpact(id)).Refused(http.StatusServiceUnavailable, apikey.CodeUnavailable)
 				})
 			})
@@ -310,11 +291,7 @@ func TestChangeWhileAnImpactIsReadIsSeenByItsETag(t *testing.T) {
 	w.JaneHasAKey()
 	id := w.Ring(functest.Jane).Active.ID
 	w.Bind(functest.Jane, "pinned-1", id)
-	w.Table.Transport.SetFault(awstest.On("Query", func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-		w.Table.Transport.SetFault(nil)
-		w.Bind(functest.Jane, "pinned-2", id)
-		return next()
-	}))
+	w.Table.Transport.SetFault(awstest.On("Query", awstest.Once(awstest.Before(func() { w.Bind(functest.Jane, "pinned-2", id) }))))
 	answer := w.send(viewImpact(id.String())).Must(http.StatusOK)
 	var got impact
 	answer.Decode(&got)

@@ -64,22 +64,9 @@ func TestHistoryShowsPoliciesSuspensionsAndReinstatements(t *testing.T) {
 func TestPagesOfAUsersHistoryMissAndRepeatNothing(t *testing.T) {
 	w := newWorld(t)
 	w.JaneHasOffboardedSam()
-	for _, limit := range []string{"1", "2", "3", "4"} {
-		query := url.Values{"limit": {limit}}
-		var revisions []int64
-		for {
-			var page history
-			w.historyOf(historyOfUser(functest.Sam.IAMID), query).Must(http.StatusOK).Decode(&page)
-			for _, change := range page.Changes {
-				revisions = append(revisions, change.Revision)
-			}
-			if page.NextCursor == nil {
-				break
-			}
-			query.Set("cursor", *page.NextCursor)
-		}
-		if !slices.Equal(revisions, []int64{3, 2, 1}) {
-			t.Errorf("pages of %s: %v", limit, revisions)
+	for limit := 1; limit <= 4; limit++ {
+		if got := w.revisions(t, historyOfUser(functest.Sam.IAMID), limit, func() {}); !slices.Equal(got, []int64{3, 2, 1}) {
+			t.Errorf("pages of %d: %v", limit, got)
 		}
 	}
 }
@@ -90,17 +77,17 @@ func TestCursorOfAUsersHistoryIsThatUsers(t *testing.T) {
 	w := newWorld(t)
 	w.JaneHasOffboardedSam()
 	var page history
-	w.historyOf(historyOfUser(functest.Sam.IAMID), url.Values{"limit": {"1"}}).Must(http.StatusOK).Decode(&page)
+	w.send(historyOfUser(functest.Sam.IAMID).WithQuery(url.Values{"limit": {"1"}})).Must(http.StatusOK).Decode(&page)
 	sams := url.Values{"cursor": {*page.NextCursor}}
 	own := url.Values{"cursor": {*w.history(t, url.Values{"limit": {"1"}}).NextCursor}}
 	colleague := w.Token(apikey.Owner{AccountID: functest.Jane.AccountID, IAMID: "IBMid-2"}, apikey.RoleAdministrator)
 	w.Calm()
 	for name, refused := range map[string]functest.Answer{
-		"Sam's for Jane":         w.historyOf(historyOfUser(functest.Jane.IAMID), sams),
-		"Sam's for one's own":    w.historyOf(viewHistory, sams),
-		"one's own for Sam":      w.historyOf(historyOfUser(functest.Sam.IAMID), own),
-		"a colleague's":          w.historyOf(historyOfUser(functest.Sam.IAMID).As(colleague), sams),
-		"forged, of no revision": w.historyOf(historyOfUser(functest.Sam.IAMID), url.Values{"cursor": {w.forged(t, "history of "+functest.Sam.IAMID, "RING")}}),
+		"Sam's for Jane":         w.send(historyOfUser(functest.Jane.IAMID).WithQuery(sams)),
+		"Sam's for one's own":    w.send(viewHistory.WithQuery(sams)),
+		"one's own for Sam":      w.send(historyOfUser(functest.Sam.IAMID).WithQuery(own)),
+		"a colleague's":          w.send(historyOfUser(functest.Sam.IAMID).As(colleague).WithQuery(sams)),
+		"forged, of no revision": w.send(historyOfUser(functest.Sam.IAMID).WithQuery(url.Values{"cursor": {w.ForgedCursor(viewHistory, "history of "+functest.Sam.IAMID, "RING")}})),
 	} {
 		refused.Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
 		if refused.Problem().Field != "cursor" {
@@ -108,13 +95,11 @@ func TestCursorOfAUsersHistoryIsThatUsers(t *testing.T) {
 		}
 	}
 	// The form comes first, also for a user whom nobody knows.
-	w.historyOf(historyOfUser("nobody"), url.Values{"limit": {"0"}}).Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
+	w.send(historyOfUser("nobody").WithQuery(url.Values{"limit": {"0"}})).Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
 	withBody := historyOfUser(functest.Sam.IAMID)
 	withBody.Body = `{"limit":1}`
 	w.send(withBody).Refused(http.StatusBadRequest, apikey.CodeInvalidRequest)
-	if calls := w.Table.Transport.TakeCalls(); len(calls) > 0 {
-		t.Errorf("the table was asked: %v", calls)
-	}
+	w.WantCalls()
 }
 
 func TestHistoryOfAUserWhomTheAccountDoesNotKnowIsNotFound(t *testing.T) {
@@ -137,12 +122,8 @@ func TestUserWhoseChangesAreForgottenIsKnown(t *testing.T) {
 	w.JaneAdministersSam()
 	w.Calm()
 	w.send(historyOfUser(functest.Sam.IAMID)).Must(http.StatusOK)
-	if diff := cmp.Diff([]string{"GetItem", "Query"}, w.Table.Transport.TakeCalls()); diff != "" {
-		t.Errorf("calls of the table: %s", diff)
-	}
+	w.WantCalls("GetItem", "Query")
 	w.Pass(401 * 24 * time.Hour)
 	w.send(historyOfUser(functest.Sam.IAMID)).Is(http.StatusOK, `{"changes": [], "nextCursor": null}`)
-	if diff := cmp.Diff([]string{"GetItem", "Query", "GetItem"}, w.Table.Transport.TakeCalls()); diff != "" {
-		t.Errorf("calls of the table: %s", diff)
-	}
+	w.WantCalls("GetItem", "Query", "GetItem")
 }

@@ -26,9 +26,11 @@ type world struct {
 
 func newWorld(t *testing.T) world { return world{functest.New(t)} }
 
-func (w world) send(r functest.Request) functest.Answer {
-	return w.Send(view.New(w.World, w.Keys.Rings, w.Deployment, w.Now, w.Log).Handle, r)
+func (w world) function() any {
+	return view.New(w.World, w.Keys.Rings, w.Deployment, w.Now, w.Log).Handle
 }
+
+func (w world) send(r functest.Request) functest.Answer { return w.Send(w.function(), r) }
 
 func TestUserWithoutKeysIsShownThatThereAreNone(t *testing.T) {
 	w := newWorld(t)
@@ -145,12 +147,7 @@ func TestViewIsOneConsistentRead(t *testing.T) {
 	if diff := cmp.Diff([]string{"RING", "USE"}, asked); diff != "" {
 		t.Errorf("read: %s", diff)
 	}
-	if diff := cmp.Diff([]string{"BatchGetItem"}, w.Table.Transport.TakeCalls()); diff != "" {
-		t.Error(diff)
-	}
-	if calls := w.Secrets.Transport.TakeCalls(); len(calls) > 0 {
-		t.Errorf("Secrets Manager was asked: %v", calls)
-	}
+	w.WantCalls("BatchGetItem")
 }
 
 // A batch may leave some of its keys for another call.
@@ -166,9 +163,7 @@ func TestViewAsksAgainForWhatWasLeftUnprocessed(t *testing.T) {
 		if got.Active == nil || got.Active.LastUsedAt.IsZero() || len(got.PhasedOut) != 1 {
 			t.Errorf("shown: %+v", got)
 		}
-		if diff := cmp.Diff([]string{"BatchGetItem", "BatchGetItem"}, w.Table.Transport.TakeCalls()); diff != "" {
-			t.Error(diff)
-		}
+		w.WantCalls("BatchGetItem", "BatchGetItem")
 	})
 }
 
@@ -204,9 +199,7 @@ func TestOnlyKeyManagersView(t *testing.T) {
 					t.Errorf("%q does not name the role %s, which would do", got.Problem().Detail, role)
 				}
 			}
-			if calls := w.Table.Transport.TakeCalls(); len(calls) > 0 {
-				t.Errorf("the table was asked for a caller who may not: %v", calls)
-			}
+			w.WantCalls()
 		})
 	}
 }
@@ -262,7 +255,9 @@ func TestStoreOutOfReachIsUnavailable(t *testing.T) {
 				w := newWorld(t)
 				w.JaneHasAKey()
 				w.Table.Transport.SetFault(fault)
-				w.send(viewKeys).Refused(http.StatusServiceUnavailable, apikey.CodeUnavailable)
+				for _, request := range []functest.Request{viewKeys, viewHistory} {
+					w.send(request).Refused(http.StatusServiceUnavailable, apikey.CodeUnavailable)
+				}
 			})
 		})
 	}
@@ -277,17 +272,4 @@ func TestOtherMethodsAndPathsAreAnsweredHere(t *testing.T) {
 	w.send(other).Refused(http.StatusNotFound, httpapi.CodeNotFound)
 }
 
-// Every cold start would pay for clients that are never used.
-func TestFunctionLinksNoClientThatItDoesNotNeed(t *testing.T) {
-	linked := functest.Linked(t)
-	if !slices.Contains(linked, "github.com/aws/aws-sdk-go-v2/service/dynamodb") {
-		t.Fatalf("the function links %v", linked)
-	}
-	for _, pkg := range linked {
-		for _, unneeded := range []string{"service/secretsmanager", "service/eventbridge", "shared/vault", "shared/lifecycle"} {
-			if strings.Contains(pkg, unneeded) {
-				t.Errorf("the function links %s", pkg)
-			}
-		}
-	}
-}
+func TestFunctionLinksNoClientThatItDoesNotNeed(t *testing.T) { functest.LinksDynamoDBAlone(t) }

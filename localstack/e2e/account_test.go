@@ -23,10 +23,10 @@ func newAccount(t *testing.T) account {
 	return account{t, "account-of-" + storetest.NewOwner(t).IAMID}
 }
 
-// user is somebody of the account with a role.
-func (a account) user(iamID, role string) *user {
+// user is somebody of the account with roles.
+func (a account) user(iamID string, roles ...string) *user {
 	a.t.Helper()
-	u := &user{t: a.t, token: token(a.t, deployed.Claims(a.id, iamID, iamID+" of "+a.id, role))}
+	u := &user{t: a.t, token: token(a.t, deployed.Claims(a.id, iamID, iamID+" of "+a.id, roles...))}
 	u.owner.AccountID, u.owner.IAMID = a.id, iamID
 	return u
 }
@@ -72,11 +72,7 @@ func (u *user) reinstate(iamID string) reply {
 
 func (u *user) historyOf(iamID, query string) history {
 	u.t.Helper()
-	page := history{reply: u.call("GET", "/v1/account/user-api-keys/"+url.PathEscape(iamID)+"/history"+query, "").want(u.t, 200)}
-	if err := json.Unmarshal([]byte(page.body), &page); err != nil {
-		u.t.Fatalf("%s: %v", page.body, err)
-	}
-	return page
+	return u.historyAt("/v1/account/user-api-keys/" + url.PathEscape(iamID) + "/history" + query)
 }
 
 func TestUsersOfAnAccountAreListedInPages(t *testing.T) {

@@ -60,15 +60,11 @@ func TestDirectInvocation(t *testing.T) {
 func TestJobRunnersSeeTheirOwnAccountOnly(t *testing.T) {
 	ada := newUser(t, "Administrator")
 	created := ada.create().want(t, 201)
-	elsewhere := func(role string) *user {
-		return &user{t: t, token: token(t, map[string]any{
-			"iam_id": "runner", "account": map[string]string{"bss": "account-2"}, "roles": []string{role},
-		})}
-	}
-	if r := elsewhere("JobRunner").authorize(created.Credential); r.Allowed || r.Reason != "key_unknown" || r.Owner.IAMID != "" {
+	elsewhere := newAccount(t)
+	if r := elsewhere.user("runner", "JobRunner").authorize(created.Credential); r.Allowed || r.Reason != "key_unknown" || r.Owner.IAMID != "" {
 		t.Errorf("a runner of another account: %s", r.body)
 	}
-	if r := elsewhere("PlatformJobRunner").authorize(created.Credential); !r.Allowed {
+	if r := elsewhere.user("runner", "PlatformJobRunner").authorize(created.Credential); !r.Allowed {
 		t.Errorf("a runner of the platform: %s", r.body)
 	}
 	forged := []byte(created.Credential)

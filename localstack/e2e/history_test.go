@@ -16,13 +16,19 @@ type history struct {
 		Revision                            int64
 		Actor                               struct{ Kind, ID string }
 		Keys                                []key
+		RotationPolicy                      *struct{ DeletePhasedOutAfterDays int }
 	}
 	NextCursor *string
 }
 
 func (u *user) history(query string) history {
 	u.t.Helper()
-	page := history{reply: u.call("GET", "/v1/user-api-keys/history"+query, "").want(u.t, 200)}
+	return u.historyAt("/v1/user-api-keys/history" + query)
+}
+
+func (u *user) historyAt(path string) history {
+	u.t.Helper()
+	page := history{reply: u.call("GET", path, "").want(u.t, 200)}
 	if err := json.Unmarshal([]byte(page.body), &page); err != nil {
 		u.t.Fatalf("%s: %v", page.body, err)
 	}

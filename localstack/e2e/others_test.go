@@ -104,7 +104,8 @@ func jobsOf(v victim) []string {
 func TestNobodyElseGetsAtWhatHasAnId(t *testing.T) {
 	home, elsewhere := newAccount(t), newAccount(t)
 	v := newVictim(t, home)
-	callers := map[string]*user{"colleague": everyRole(t, home.id, "bob"), "stranger": everyRole(t, elsewhere.id, "eve")}
+	everyRole := []string{"Administrator", "AccountOwner", "JobRunner"}
+	callers := map[string]*user{"colleague": home.user("bob", everyRole...), "stranger": elsewhere.user("eve", everyRole...)}
 	before := v.view()
 	operations := contractOperations(t)
 	for _, op := range operations {
@@ -134,15 +135,6 @@ func TestNobodyElseGetsAtWhatHasAnId(t *testing.T) {
 		schedule := v.readSchedule(id)
 		schedule.check(t, "it is bound as it was", schedule.Binding == binding)
 	}
-}
-
-func everyRole(t *testing.T, account, iamID string) *user {
-	t.Helper()
-	u := &user{t: t, token: token(t, map[string]any{
-		"iam_id": iamID, "account": map[string]string{"bss": account}, "roles": []string{"Administrator", "AccountOwner", "JobRunner"},
-	})}
-	u.owner.AccountID, u.owner.IAMID = account, iamID
-	return u
 }
 
 // contractOperation is one method of one path.

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"testing"
 )
 
@@ -40,17 +39,11 @@ func TestRotationPolicy(t *testing.T) {
 	kept.check(t, "what was left out is off, and all keys deleted it stays",
 		kept.body == `{"maxAgeDays":null,"noticeDays":null,"deletePhasedOutAfterDays":365,"inherited":false}`)
 
-	told := ada.call("GET", "/v1/user-api-keys/history", "").want(t, 200)
-	var history struct {
-		Changes []struct {
-			Type           string
-			RotationPolicy *struct{ DeletePhasedOutAfterDays int }
-		}
+	told := ada.history("")
+	if len(told.Changes) != 5 {
+		t.Fatal(told.body)
 	}
-	if err := json.Unmarshal([]byte(told.body), &history); err != nil || len(history.Changes) != 5 {
-		t.Fatalf("%s: %v", told.body, err)
-	}
-	second := history.Changes[2]
+	second := told.Changes[2]
 	told.check(t, "the history tells what was set", second.Type == "User API Key Rotation Policy Changed" &&
 		second.RotationPolicy != nil && second.RotationPolicy.DeletePhasedOutAfterDays == 365)
 }

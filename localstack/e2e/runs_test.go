@@ -138,10 +138,9 @@ func TestForeignReferencesAnswerAsForgedOnes(t *testing.T) {
 	ada.create().want(t, 201)
 	bound := ada.bind("training", map[string]any{}).want(t, 201)
 	started := runner.start(map[string]any{"scheduleRef": bound.ScheduleRef})
-	stranger := &user{t: t, token: token(t, map[string]any{
-		"iam_id": "runner", "account": map[string]string{"bss": "account-2"}, "roles": []string{"JobRunner"},
-	})}
-	nowhere := apikey.Owner{AccountID: "account-2", IAMID: "nobody"}.Locator()
+	elsewhere := newAccount(t)
+	stranger := elsewhere.user("runner", "JobRunner")
+	nowhere := apikey.Owner{AccountID: elsewhere.id, IAMID: "nobody"}.Locator()
 
 	known := stranger.askSchedule(bound.ScheduleRef)
 	for _, ref := range []string{apikey.ScheduleRef{Locator: nowhere, ID: "training"}.String(), bound.ScheduleRef[:40], "", "cpds_" + bound.ScheduleRef} {

@@ -4,18 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"io"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/userapikey/service/shared/apikey"
+	"github.com/userapikey/service/shared/sourcetest"
 )
 
 func TestCodeOfFindsTheOutermostRefusal(t *testing.T) {
@@ -81,70 +77,9 @@ func TestInvalidNamesTheField(t *testing.T) {
 	}
 }
 
-// Tables over Codes are complete only if Codes is.
-func TestCodesListsEveryCode(t *testing.T) {
-	declared := constantsOf(t, "errors.go", "Code")
-	var listed []string
-	for _, code := range apikey.Codes() {
-		listed = append(listed, string(code))
-	}
-	slices.Sort(listed)
-	if diff := cmp.Diff(declared, listed); diff != "" {
-		t.Errorf("declared and listed (-declared +listed):\n%s", diff)
-	}
-	if unique := slices.Compact(listed); len(unique) != len(apikey.Codes()) {
-		t.Error("a code is listed twice")
-	}
-}
-
-// So are tables over the lists of schedules.
+// Tables over these lists are complete only if the lists are.
 func TestListsNameEveryValue(t *testing.T) {
-	for typeName, listed := range map[string][]string{
-		"Binding":       texts(apikey.Bindings),
-		"ScheduleState": texts(apikey.ScheduleStates),
-	} {
-		if diff := cmp.Diff(constantsOf(t, "schedule.go", typeName), listed); diff != "" {
-			t.Errorf("%s (-declared +listed):\n%s", typeName, diff)
-		}
-	}
-}
-
-// texts are the sorted values of a list.
-func texts[T ~string](values []T) []string {
-	var texts []string
-	for _, value := range values {
-		texts = append(texts, string(value))
-	}
-	return slices.Sorted(slices.Values(texts))
-}
-
-// constantsOf is the sorted values of a file's constants of a type.
-func constantsOf(t *testing.T, file, typeName string) []string {
-	t.Helper()
-	tree, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var values []string
-	ast.Inspect(tree, func(node ast.Node) bool {
-		spec, ok := node.(*ast.ValueSpec)
-		if !ok {
-			return true
-		}
-		if name, ok := spec.Type.(*ast.Ident); !ok || name.Name != typeName {
-			return false
-		}
-		for _, value := range spec.Values {
-			if literal, ok := value.(*ast.BasicLit); ok {
-				text, err := strconv.Unquote(literal.Value)
-				if err != nil {
-					t.Fatal(err)
-				}
-				values = append(values, text)
-			}
-		}
-		return false
-	})
-	slices.Sort(values)
-	return values
+	sourcetest.ListsAll(t, apikey.Codes(), "errors.go")
+	sourcetest.ListsAll(t, apikey.Bindings, "schedule.go")
+	sourcetest.ListsAll(t, apikey.ScheduleStates, "schedule.go")
 }

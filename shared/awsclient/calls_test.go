@@ -19,18 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/userapikey/service/shared/awsclient"
+	"github.com/userapikey/service/shared/awstest"
 )
-
-// inRegion is the environment of a function.
-func inRegion(name string) string {
-	switch name {
-	case "AWS_REGION":
-		return "us-east-1"
-	case "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY":
-		return "test"
-	}
-	return ""
-}
 
 func answer(header http.Header, body string) *http.Response {
 	return &http.Response{StatusCode: http.StatusOK, Header: header, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))}
@@ -46,7 +36,7 @@ func getItem(ctx context.Context, cfg aws.Config) (*dynamodb.GetItemOutput, erro
 // shows here.
 func TestACallConsistsOfTheseSteps(t *testing.T) {
 	var steps []string
-	cfg := awsclient.ConfigOn(roundTripper(func(*http.Request) (*http.Response, error) { return answer(nil, "{}"), nil }), inRegion, "")
+	cfg := awsclient.ConfigOn(roundTripper(func(*http.Request) (*http.Response, error) { return answer(nil, "{}"), nil }), awstest.Getenv, "")
 	cfg.APIOptions = append(cfg.APIOptions, func(stack *middleware.Stack) error {
 		steps = stack.List()
 		return nil
@@ -77,7 +67,7 @@ func TestACallTellsWhoMakesIt(t *testing.T) {
 	_, err := getItem(t.Context(), awsclient.ConfigOn(roundTripper(func(r *http.Request) (*http.Response, error) {
 		header = r.Header
 		return answer(nil, "{}"), nil
-	}), inRegion, ""))
+	}), awstest.Getenv, ""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +104,7 @@ func TestADamagedAnswerIsNotUsed(t *testing.T) {
 					}
 					calls++
 					return answer(header, good), nil
-				}), inRegion, ""))
+				}), awstest.Getenv, ""))
 				if calls != test.calls || (err != nil) != test.fails || err == nil && out.Item["a"] == nil {
 					t.Errorf("%d calls, %v, %v", calls, out, err)
 				}

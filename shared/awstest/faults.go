@@ -2,8 +2,11 @@ package awstest
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
-	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
 )
 
 // Fault decides what becomes of one call. It may carry the call out through
@@ -60,15 +63,50 @@ func On(operation string, fault Fault) Fault {
 }
 
 // Once applies the fault to the first call that it is asked about.
-func Once(fault Fault) Fault {
-	var once sync.Once
+func Once(fault Fault) Fault { return Nth(1, fault) }
+
+// Nth applies the fault to the n-th call that it is asked about, counted from 1.
+func Nth(n int, fault Fault) Fault {
+	return counted(fault, func(asked int) bool { return asked == n })
+}
+
+// From applies the fault to the n-th call that it is asked about, counted from 1,
+// and to all after it.
+func From(n int, fault Fault) Fault {
+	return counted(fault, func(asked int) bool { return asked >= n })
+}
+
+func counted(fault Fault, hit func(asked int) bool) Fault {
+	var asked atomic.Int64
 	return func(call Call, next func() (*http.Response, error)) (*http.Response, error) {
-		response, err := (*http.Response)(nil), error(nil)
-		hit := false
-		once.Do(func() { hit = true; response, err = fault(call, next) })
-		if !hit {
-			return next()
+		if hit(int(asked.Add(1))) {
+			return fault(call, next)
 		}
-		return response, err
+		return next()
+	}
+}
+
+// AtEachCall tests what comes of something at its first call, at its second and so
+// on, each time in a bubble, until it has no such call.
+func AtEachCall(t *testing.T, test func(t *testing.T, n int) (met bool)) {
+	t.Helper()
+	for n, met := 1, true; met; n++ {
+		ran := false
+		met = false
+		t.Run(fmt.Sprint("call ", n), func(t *testing.T) {
+			ran = true
+			synctest.Test(t, func(t *testing.T) { met = test(t, n) })
+		})
+		if n == 1 && ran && !met {
+			t.Error("there was no call at all")
+		}
+	}
+}
+
+// Before makes a change just before the call is carried out.
+func Before(change func()) Fault {
+	return func(_ Call, next func() (*http.Response, error)) (*http.Response, error) {
+		change()
+		return next()
 	}
 }

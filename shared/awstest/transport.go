@@ -69,6 +69,16 @@ func (t *Transport) TakeCalls() []string {
 	return calls
 }
 
+// Count tells how many of the calls are of the operation.
+func Count(calls []string, operation string) (count int) {
+	for _, call := range calls {
+		if call == operation {
+			count++
+		}
+	}
+	return count
+}
+
 // RoundTrip carries one request out.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(r.Body)

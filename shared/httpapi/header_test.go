@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -63,11 +64,11 @@ func TestHeaderGivenTwiceIsRefusedUnlessTheValuesAreTheSame(t *testing.T) {
 				event.Headers[name] = second // as API Gateway does: the last one
 			},
 			"in multiValueHeaders, in two cases": func(event *events.APIGatewayProxyRequest, first, second string) {
-				event.MultiValueHeaders = map[string][]string{name: {first}, lower(name): {second}}
+				event.MultiValueHeaders = map[string][]string{name: {first}, strings.ToLower(name): {second}}
 			},
 			"in headers, in two cases": func(event *events.APIGatewayProxyRequest, first, second string) {
 				delete(event.Headers, name)
-				event.Headers[lower(name)], event.Headers[upper(name)] = first, second
+				event.Headers[strings.ToLower(name)], event.Headers[strings.ToUpper(name)] = first, second
 			},
 		} {
 			t.Run(name+" "+place, func(t *testing.T) {

@@ -4,21 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"net/http"
-	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/httpapi"
+	"github.com/userapikey/service/shared/sourcetest"
 )
 
 func TestEveryCodeHasAStatusAndATitleOfItsOwn(t *testing.T) {
@@ -46,40 +40,7 @@ func TestEveryCodeHasAStatusAndATitleOfItsOwn(t *testing.T) {
 
 // A code that is declared and not listed would escape every test over the list.
 func TestEveryDeclaredCodeIsListed(t *testing.T) {
-	declared := append(declaredCodes(t, "."), declaredCodes(t, "../apikey")...)
-	listed := httpapi.Codes()
-	slices.Sort(declared)
-	slices.Sort(listed)
-	if diff := cmp.Diff(declared, listed); diff != "" || len(declared) == 0 {
-		t.Errorf("declared (-) and listed (+): %s", diff)
-	}
-}
-
-// declaredCodes are the constants of a package whose names begin with Code.
-func declaredCodes(t *testing.T, dir string) []apikey.Code {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var codes []apikey.Code
-	for _, name := range files {
-		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ast.Inspect(file, func(node ast.Node) bool {
-			spec, ok := node.(*ast.ValueSpec)
-			if !ok || !strings.HasPrefix(spec.Names[0].Name, "Code") || len(spec.Values) == 0 {
-				return true
-			}
-			if literal, ok := spec.Values[0].(*ast.BasicLit); ok {
-				codes = append(codes, apikey.Code(strings.Trim(literal.Value, `"`)))
-			}
-			return true
-		})
-	}
-	return codes
+	sourcetest.ListsAll(t, httpapi.Codes(), "problem.go", "../apikey/errors.go")
 }
 
 func TestEveryAnswerForbidsCachingAndSniffing(t *testing.T) {

@@ -12,9 +12,6 @@ import (
 	"github.com/userapikey/service/shared/httpapi"
 )
 
-func lower(s string) string { return strings.ToLower(s) }
-func upper(s string) string { return strings.ToUpper(s) }
-
 // strict refuses everyone, so that what is answered before the caller is
 // verified is told from what is answered after.
 func strict(t *testing.T) *scene {

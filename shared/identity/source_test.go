@@ -178,6 +178,20 @@ func serve(t *testing.T, handler func(address string) http.HandlerFunc) (*httpte
 	return server, bearer(token(goodClaims().with("iss", server.URL)))
 }
 
+// wantKeys checks that the verifier gets the keys that the token needs, or else what
+// the cause says.
+func wantKeys(t *testing.T, v *identity.Verifier, value, cause string) {
+	t.Helper()
+	if cause == "" {
+		wantAccepted(t, v, value)
+		return
+	}
+	_, err := v.Principal(t.Context(), value)
+	if e := wantError(t, err, apikey.CodeUnavailable, "cannot be reached", value); !strings.Contains(e.Cause.Error(), cause) {
+		t.Errorf("the cause is %v, want %q in it", e.Cause, cause)
+	}
+}
+
 func write(w io.Writer, text string) { _, _ = io.WriteString(w, text) }
 
 func TestDiscovery(t *testing.T) {
@@ -216,14 +230,7 @@ func TestDiscovery(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if c.cause == "" {
-				wantAccepted(t, v, value)
-				return
-			}
-			_, err = v.Principal(t.Context(), value)
-			if e := wantError(t, err, apikey.CodeUnavailable, "cannot be reached", value); !strings.Contains(e.Cause.Error(), c.cause) {
-				t.Errorf("the cause is %v, want %q in it", e.Cause, c.cause)
-			}
+			wantKeys(t, v, value, c.cause)
 		})
 	}
 }
@@ -287,14 +294,7 @@ func TestAnswersOfTheKeySetsServer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if c.cause == "" {
-				wantAccepted(t, v, value)
-				return
-			}
-			_, err = v.Principal(t.Context(), value)
-			if e := wantError(t, err, apikey.CodeUnavailable, "cannot be reached", value); !strings.Contains(e.Cause.Error(), c.cause) {
-				t.Errorf("the cause is %v, want %q in it", e.Cause, c.cause)
-			}
+			wantKeys(t, v, value, c.cause)
 		})
 	}
 	if n := elsewhere.Load(); n != 0 {

@@ -2,17 +2,13 @@ package jobauth_test
 
 import (
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
-	"slices"
-	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/jobauth"
+	"github.com/userapikey/service/shared/sourcetest"
 )
 
 // TestEveryReasonForEveryCaller compares whole decisions: what is unknown or not
@@ -277,52 +273,7 @@ func TestEveryKindOfJobMayRunWithAnActiveKey(t *testing.T) {
 
 // Tables over these lists are complete only if the lists are.
 func TestListsNameEveryValue(t *testing.T) {
-	for _, c := range []struct {
-		file, typeName string
-		listed         []string
-	}{
-		{"decision.go", "Reason", texts(jobauth.Reasons)},
-		{"request.go", "JobType", texts(jobauth.JobTypes)},
-		{"request.go", "Trigger", texts(jobauth.Triggers)},
-	} {
-		if diff := cmp.Diff(constantsOf(t, c.file, c.typeName), c.listed); diff != "" {
-			t.Errorf("%s (-declared +listed):\n%s", c.typeName, diff)
-		}
-	}
-}
-
-func texts[T ~string](values []T) []string {
-	var texts []string
-	for _, value := range values {
-		texts = append(texts, string(value))
-	}
-	return slices.Sorted(slices.Values(texts))
-}
-
-// constantsOf is the sorted values of a file's constants of a type.
-func constantsOf(t *testing.T, file, typeName string) []string {
-	t.Helper()
-	tree, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var values []string
-	ast.Inspect(tree, func(node ast.Node) bool {
-		spec, ok := node.(*ast.ValueSpec)
-		if !ok {
-			return true
-		}
-		if name, ok := spec.Type.(*ast.Ident); !ok || name.Name != typeName {
-			return false
-		}
-		for _, value := range spec.Values {
-			text, err := strconv.Unquote(value.(*ast.BasicLit).Value)
-			if err != nil {
-				t.Fatal(err)
-			}
-			values = append(values, text)
-		}
-		return false
-	})
-	return slices.Sorted(slices.Values(values))
+	sourcetest.ListsAll(t, jobauth.Reasons, "decision.go")
+	sourcetest.ListsAll(t, jobauth.JobTypes, "request.go")
+	sourcetest.ListsAll(t, jobauth.Triggers, "request.go")
 }

@@ -114,31 +114,12 @@ func TestTheClockTriesAgainWhenWhatChangedLeavesTheKeyDue(t *testing.T) {
 			if ring := w.ring(); ring.Revision != 3 || len(ring.PhasedOut) != 1 {
 				t.Errorf("the ring is %+v", ring)
 			}
-			if puts := count(w.secrets.Transport.TakeCalls(), "PutSecretValue"); puts != 1 {
+			if puts := awstest.Count(w.secrets.Transport.TakeCalls(), "PutSecretValue"); puts != 1 {
 				t.Errorf("the material was put %d times", puts)
 			}
 			w.checkSecret()
 		})
 	}
-}
-
-// meanwhile makes a change just before the next call of the operation.
-func (w *world) meanwhile(operation string, change func()) {
-	w.t.Helper()
-	happened := false
-	fault := during(operation, func() {
-		w.table.Transport.SetFault(nil)
-		w.secrets.Transport.SetFault(nil)
-		change()
-		happened = true
-	})
-	w.table.Transport.SetFault(fault)
-	w.secrets.Transport.SetFault(fault)
-	w.t.Cleanup(func() {
-		if !happened {
-			w.t.Errorf("there was no %s", operation)
-		}
-	})
 }
 
 // Several clocks see the same key due, and each of their calls takes its time:

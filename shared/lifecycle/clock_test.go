@@ -2,6 +2,7 @@ package lifecycle_test
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -260,16 +261,18 @@ func TestAKeyThatARunningOperationHoldsIsKept(t *testing.T) {
 }
 
 func TestSecretsManagerDownStopsRotationsByTheClockAndNoDeletions(t *testing.T) {
-	w := newWorld(t)
-	first, second := w.create().Key, w.rotate().Key
-	w.inDays(90)
-	w.secrets.Transport.SetFault(awstest.Reset)
-	if rotated, err := w.rotateDue(second.ID); rotated || apikey.CodeOf(err) != apikey.CodeUnavailable {
-		t.Errorf("rotated: %t, %v", rotated, err)
-	}
-	if deleted, err := w.deleteUnused(first.ID); !deleted || err != nil {
-		t.Errorf("deleted: %t, %v", deleted, err)
-	}
-	w.repair()
-	w.checkSecret()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		first, second := w.create().Key, w.rotate().Key
+		w.inDays(90)
+		w.secrets.Transport.SetFault(awstest.Reset)
+		if rotated, err := w.rotateDue(second.ID); rotated || apikey.CodeOf(err) != apikey.CodeUnavailable {
+			t.Errorf("rotated: %t, %v", rotated, err)
+		}
+		if deleted, err := w.deleteUnused(first.ID); !deleted || err != nil {
+			t.Errorf("deleted: %t, %v", deleted, err)
+		}
+		w.repair()
+		w.checkSecret()
+	})
 }

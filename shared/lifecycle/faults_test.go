@@ -3,6 +3,7 @@ package lifecycle_test
 import (
 	"net/http"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -11,43 +12,47 @@ import (
 )
 
 func TestSecretsManagerDownChangesNothing(t *testing.T) {
-	w := newWorld(t)
-	w.secrets.Transport.SetFault(awstest.Reset)
-	if _, err := w.Create(t.Context(), w.request("")); apikey.CodeOf(err) != apikey.CodeUnavailable {
-		t.Errorf("create: %v", err)
-	}
-	w.noFaults()
-	w.create()
-	before := w.ring()
-	w.secrets.Transport.SetFault(awstest.Refuse(500, "InternalServiceError"))
-	if _, err := w.Rotate(t.Context(), w.request("")); apikey.CodeOf(err) != apikey.CodeUnavailable {
-		t.Errorf("rotate: %v", err)
-	}
-	if diff := cmp.Diff(before, w.ring()); diff != "" {
-		t.Errorf("the ring changed: %s", diff)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.secrets.Transport.SetFault(awstest.Reset)
+		if _, err := w.Create(t.Context(), w.request("")); apikey.CodeOf(err) != apikey.CodeUnavailable {
+			t.Errorf("create: %v", err)
+		}
+		w.noFaults()
+		w.create()
+		before := w.ring()
+		w.secrets.Transport.SetFault(awstest.Refuse(500, "InternalServiceError"))
+		if _, err := w.Rotate(t.Context(), w.request("")); apikey.CodeOf(err) != apikey.CodeUnavailable {
+			t.Errorf("rotate: %v", err)
+		}
+		if diff := cmp.Diff(before, w.ring()); diff != "" {
+			t.Errorf("the ring changed: %s", diff)
+		}
+	})
 }
 
 func TestSecretsManagerDownDoesNotStopDeletions(t *testing.T) {
-	w := newWorld(t)
-	old := w.create()
-	w.rotate()
-	w.secrets.Transport.SetFault(awstest.Reset)
-	if _, err := w.DeleteOne(t.Context(), w.request(""), old.Key.ID); err != nil {
-		t.Errorf("delete one: %v", err)
-	}
-	arn := w.ring().SecretARN
-	w.repair()
-	if _, left := w.secrets.Labels(arn)["AWSPREVIOUS"]; left {
-		t.Error("repair left a label on the deleted key's version")
-	}
-	w.secrets.Transport.SetFault(awstest.Reset)
-	if _, err := w.DeleteAll(t.Context(), w.request("")); err != nil {
-		t.Errorf("delete all: %v", err)
-	}
-	if w.ring().Active != nil {
-		t.Error("the Active key is still there")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		old := w.create()
+		w.rotate()
+		w.secrets.Transport.SetFault(awstest.Reset)
+		if _, err := w.DeleteOne(t.Context(), w.request(""), old.Key.ID); err != nil {
+			t.Errorf("delete one: %v", err)
+		}
+		arn := w.ring().SecretARN
+		w.repair()
+		if _, left := w.secrets.Labels(arn)["AWSPREVIOUS"]; left {
+			t.Error("repair left a label on the deleted key's version")
+		}
+		w.secrets.Transport.SetFault(awstest.Reset)
+		if _, err := w.DeleteAll(t.Context(), w.request("")); err != nil {
+			t.Errorf("delete all: %v", err)
+		}
+		if w.ring().Active != nil {
+			t.Error("the Active key is still there")
+		}
+	})
 }
 
 // What fails after the commit changes no answer, and repair makes it good.
@@ -58,15 +63,17 @@ func TestRotationIsAnsweredWhateverFailsAfterTheCommit(t *testing.T) {
 		"the first is refused":      awstest.On("UpdateSecretVersionStage", awstest.Once(awstest.Refuse(400, "AccessDeniedException"))),
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.create()
-			w.secrets.Transport.SetFault(fault)
-			rotated := w.rotate()
-			if w.ring().Active.ID != rotated.Key.ID {
-				t.Error("the new key is not Active")
-			}
-			w.repair()
-			w.checkSecret()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.create()
+				w.secrets.Transport.SetFault(fault)
+				rotated := w.rotate()
+				if w.ring().Active.ID != rotated.Key.ID {
+					t.Error("the new key is not Active")
+				}
+				w.repair()
+				w.checkSecret()
+			})
 		})
 	}
 }
@@ -81,57 +88,63 @@ func TestMaterialIsUndoneOnlyWhenNoCommitCanNameIt(t *testing.T) {
 		"the commit is refused":       {awstest.On("TransactWriteItems", awstest.Refuse(400, "AccessDeniedException")), 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.table.Transport.SetFault(test.fault)
-			if _, err := w.Create(t.Context(), w.request("key-1")); apikey.CodeOf(err) != apikey.CodeUnavailable {
-				t.Errorf("answered %v", err)
-			}
-			if names := w.secrets.Names(); len(names) != test.secrets {
-				t.Errorf("secrets: %v", names)
-			}
-			// A retry with the same key makes the key, or finds it.
-			w.noFaults()
-			w.issued(w.Create(t.Context(), w.request("key-1")))
-			w.checkSecret()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.table.Transport.SetFault(test.fault)
+				if _, err := w.Create(t.Context(), w.request("key-1")); apikey.CodeOf(err) != apikey.CodeUnavailable {
+					t.Errorf("answered %v", err)
+				}
+				if names := w.secrets.Names(); len(names) != test.secrets {
+					t.Errorf("secrets: %v", names)
+				}
+				// A retry with the same key makes the key, or finds it.
+				w.noFaults()
+				w.issued(w.Create(t.Context(), w.request("key-1")))
+				w.checkSecret()
+			})
 		})
 	}
 }
 
 func TestLostAnswerOfACommitIsHarmlessWithAnIdempotencyKey(t *testing.T) {
-	w := newWorld(t)
-	w.create()
-	w.table.Transport.SetFault(func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-		switch call.Operation {
-		case "TransactWriteItems":
-			return awstest.LoseAnswer(call, next)
-		case "GetItem":
-			return awstest.Reset(call, next)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.create()
+		w.table.Transport.SetFault(func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+			switch call.Operation {
+			case "TransactWriteItems":
+				return awstest.LoseAnswer(call, next)
+			case "GetItem":
+				return awstest.Reset(call, next)
+			}
+			return next()
+		})
+		if _, err := w.Rotate(t.Context(), w.request("key-1")); apikey.CodeOf(err) != apikey.CodeUnavailable {
+			t.Fatalf("answered %v", err)
 		}
-		return next()
+		w.noFaults()
+		issued := w.issued(w.Rotate(t.Context(), w.request("key-1")))
+		if !issued.Replayed || issued.Credential.KeyID() != w.ring().Active.ID {
+			t.Error("the retry did not find the key that was made")
+		}
+		w.repair()
+		w.checkSecret()
 	})
-	if _, err := w.Rotate(t.Context(), w.request("key-1")); apikey.CodeOf(err) != apikey.CodeUnavailable {
-		t.Fatalf("answered %v", err)
-	}
-	w.noFaults()
-	issued := w.issued(w.Rotate(t.Context(), w.request("key-1")))
-	if !issued.Replayed || issued.Credential.KeyID() != w.ring().Active.ID {
-		t.Error("the retry did not find the key that was made")
-	}
-	w.repair()
-	w.checkSecret()
 }
 
 // Some emulators forget client tokens, and a CreateSecret whose answer was lost
 // then meets its own secret.
 func TestCreateAdoptsItsOwnSecretAfterALostAnswer(t *testing.T) {
-	w := newWorld(t)
-	w.secrets.LikeEmulators = true
-	w.secrets.Transport.SetFault(awstest.On("CreateSecret", awstest.Once(awstest.LoseAnswer)))
-	w.create()
-	w.checkSecret()
-	if names := w.secrets.Names(); len(names) != 1 {
-		t.Errorf("secrets: %v", names)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.secrets.LikeEmulators = true
+		w.secrets.Transport.SetFault(awstest.On("CreateSecret", awstest.Once(awstest.LoseAnswer)))
+		w.create()
+		w.checkSecret()
+		if names := w.secrets.Names(); len(names) != 1 {
+			t.Errorf("secrets: %v", names)
+		}
+	})
 }
 
 // A rotation whose secret was deleted by a delete-all, with a create after it,
@@ -139,13 +152,10 @@ func TestCreateAdoptsItsOwnSecretAfterALostAnswer(t *testing.T) {
 func TestRotationFollowsTheRingToAnotherSecret(t *testing.T) {
 	w := newWorld(t)
 	w.create()
-	w.table.Transport.SetFault(during("TransactWriteItems", func() {
-		w.table.Transport.SetFault(nil)
-		if _, err := w.DeleteAll(t.Context(), w.request("")); err != nil {
-			t.Error(err)
-		}
+	w.meanwhile("TransactWriteItems", func() {
+		w.deleteAll()
 		w.create()
-	}))
+	})
 	rotated := w.rotate()
 	if ring := w.ring(); ring.Active.ID != rotated.Key.ID || ring.Revision != 4 {
 		t.Errorf("revision %d, Active %s", ring.Revision, ring.Active.ID)
@@ -159,12 +169,7 @@ func TestRotationFollowsTheRingToAnotherSecret(t *testing.T) {
 func TestRotationThatLosesToADeletionIsRefused(t *testing.T) {
 	w := newWorld(t)
 	w.create()
-	w.secrets.Transport.SetFault(during("PutSecretValue", func() {
-		w.secrets.Transport.SetFault(nil)
-		if _, err := w.DeleteAll(t.Context(), w.request("")); err != nil {
-			t.Error(err)
-		}
-	}))
+	w.meanwhile("PutSecretValue", w.deleteAll)
 	if _, err := w.Rotate(t.Context(), w.request("")); apikey.CodeOf(err) != apikey.CodeNoActiveKey {
 		t.Errorf("answered %v", err)
 	}
@@ -174,29 +179,30 @@ func TestRotationThatLosesToADeletionIsRefused(t *testing.T) {
 }
 
 func TestRotationWithoutALabelToSpareIsAConflict(t *testing.T) {
-	w := newWorld(t)
-	w.create()
-	w.secrets.Transport.SetFault(awstest.On("PutSecretValue", awstest.Refuse(400, "LimitExceededException")))
-	if _, err := w.Rotate(t.Context(), w.request("")); apikey.CodeOf(err) != apikey.CodeConflict {
-		t.Errorf("answered %v", err)
-	}
-	// The ring is read again once; the SDK takes the refusal for throttling and
-	// sends each put three times.
-	if puts := count(w.secrets.Transport.TakeCalls(), "PutSecretValue"); puts != 6 {
-		t.Errorf("the put was sent %d times", puts)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.create()
+		w.secrets.Transport.SetFault(awstest.On("PutSecretValue", awstest.Refuse(400, "LimitExceededException")))
+		if _, err := w.Rotate(t.Context(), w.request("")); apikey.CodeOf(err) != apikey.CodeConflict {
+			t.Errorf("answered %v", err)
+		}
+		// The ring is read again once; the SDK takes the refusal for throttling and
+		// sends each put three times.
+		if puts := awstest.Count(w.secrets.Transport.TakeCalls(), "PutSecretValue"); puts != 6 {
+			t.Errorf("the put was sent %d times", puts)
+		}
+	})
 }
 
 func TestRotationThatGivesUpDropsItsLabel(t *testing.T) {
 	w := newWorld(t)
 	w.create()
 	// Another rotation wins and uses the allowance up.
-	w.table.Transport.SetFault(during("TransactWriteItems", func() {
-		w.table.Transport.SetFault(nil)
+	w.meanwhile("TransactWriteItems", func() {
 		for range apikey.AllowanceSize - 1 {
 			w.rotate()
 		}
-	}))
+	})
 	if _, err := w.Rotate(t.Context(), w.request("")); apikey.CodeOf(err) != apikey.CodeRotationRateExceeded {
 		t.Errorf("answered %v", err)
 	}

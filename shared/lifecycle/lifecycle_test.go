@@ -1,8 +1,10 @@
 package lifecycle_test
 
 import (
+	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -117,19 +119,14 @@ func TestManyRotationsAtOnceLeaveOneActiveKeyAndItsSecret(t *testing.T) {
 
 func TestOneIdempotencyKeyIsOneKeyWhateverRunsAtOnce(t *testing.T) {
 	w := newWorld(t)
-	for name, change := range map[string]func() (lifecycle.Issued, error){
-		"create": func() (lifecycle.Issued, error) { return w.Create(t.Context(), w.request("create-1")) },
-		"rotate": func() (lifecycle.Issued, error) { return w.Rotate(t.Context(), w.request("rotate-1")) },
-	} {
-		if name == "rotate" && w.ring().Active == nil {
-			w.create()
-		} else if name == "create" && w.ring().Active != nil {
-			w = newWorld(t)
-		}
+	for _, operation := range []struct {
+		name   string
+		change func(context.Context, apikey.ChangeRequest) (lifecycle.Issued, error)
+	}{{"create", w.Create}, {"rotate", w.Rotate}} {
 		var mu sync.Mutex
 		credentials := map[string]int{}
 		counts := outcomes(20, func(int) error {
-			issued, err := change()
+			issued, err := operation.change(t.Context(), w.request(operation.name))
 			if err == nil {
 				mu.Lock()
 				defer mu.Unlock()
@@ -138,10 +135,10 @@ func TestOneIdempotencyKeyIsOneKeyWhateverRunsAtOnce(t *testing.T) {
 			return err
 		})
 		if len(credentials) != 1 || counts[""]+counts[apikey.CodeConflict] != 20 {
-			t.Errorf("%s: %d credentials, outcomes %v", name, len(credentials), counts)
+			t.Errorf("%s: %d credentials, outcomes %v", operation.name, len(credentials), counts)
 		}
 		if names := w.secrets.Names(); len(names) != 1 {
-			t.Errorf("%s: secrets left: %v", name, names)
+			t.Errorf("%s: secrets left: %v", operation.name, names)
 		}
 		w.checkSecret()
 	}
@@ -168,12 +165,14 @@ func TestReplayShowsTheCredentialOnlyWhileItsKeyIsActive(t *testing.T) {
 }
 
 func TestReplayIsUnavailableWhileSecretsManagerIs(t *testing.T) {
-	w := newWorld(t)
-	w.issued(w.Create(t.Context(), w.request("key-1")))
-	w.secrets.Transport.SetFault(awstest.Reset)
-	if _, err := w.Create(t.Context(), w.request("key-1")); apikey.CodeOf(err) != apikey.CodeUnavailable {
-		t.Errorf("answered %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.issued(w.Create(t.Context(), w.request("key-1")))
+		w.secrets.Transport.SetFault(awstest.Reset)
+		if _, err := w.Create(t.Context(), w.request("key-1")); apikey.CodeOf(err) != apikey.CodeUnavailable {
+			t.Errorf("answered %v", err)
+		}
+	})
 }
 
 func TestExpectedRevisionIsCheckedBeforeTheState(t *testing.T) {

@@ -2,6 +2,7 @@ package lifecycle_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"testing"
@@ -72,11 +73,6 @@ func createAndRotate(times int) func(*world) {
 	}
 }
 
-func deleteEvery(w *world) {
-	_, err := w.DeleteAll(w.t.Context(), w.request(""))
-	must(w, func() error { return err })
-}
-
 func deleteOldest(w *world) {
 	must(w, func() error {
 		_, err := w.DeleteOne(w.t.Context(), w.request(""), w.ring().PhasedOut[0].ID)
@@ -96,9 +92,9 @@ func TestAfterARestoreAKeyStaysAsFarAsItsSecretShowsIt(t *testing.T) {
 		"rotated, and the old key deleted":       {createOne, func(w *world) { w.rotate(); deleteOldest(w) }, false, nil, []string{"not_current", "not_shown"}},
 		"a Phased out key deleted":               {createAndRotate(1), deleteOldest, true, nil, []string{"not_shown"}},
 		"an older one, which nothing shows":      {createAndRotate(2), func(*world) {}, true, []int{1}, []string{"not_shown"}},
-		"all deleted":                            {createAndRotate(1), deleteEvery, false, nil, []string{"secret_gone"}},
-		"all deleted, and another created":       {createOne, func(w *world) { deleteEvery(w); w.create() }, false, nil, []string{"secret_gone"}},
-		"the same, and the old secret there yet": {createOne, func(w *world) { w.lostAfterCommit(); deleteEvery(w); w.create() }, false, nil, []string{"secret_replaced"}},
+		"all deleted":                            {createAndRotate(1), (*world).deleteAll, false, nil, []string{"secret_gone"}},
+		"all deleted, and another created":       {createOne, func(w *world) { w.deleteAll(); w.create() }, false, nil, []string{"secret_gone"}},
+		"the same, and the old secret there yet": {createOne, func(w *world) { w.lostAfterCommit(); w.deleteAll(); w.create() }, false, nil, []string{"secret_replaced"}},
 		"off-boarded": {createOne, func(w *world) {
 			_, err := w.Suspend(w.t.Context(), w.request(""))
 			must(w, func() error { return err })
@@ -204,13 +200,13 @@ func (w *world) orphan() {
 // What the secrets showed is of one ring; another may have another secret.
 func TestARestoreTakesNoKeyThatIsMadeMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, to := restored(t, createOne, deleteEvery)
+		w, to := restored(t, createOne, (*world).deleteAll)
 		var made apikey.KeyID
-		w.secrets.Transport.SetFault(during("DescribeSecret", func() {
-			deleteEvery(w)
+		w.meanwhile("DescribeSecret", func() {
+			w.deleteAll()
 			pass(time.Hour)
 			made = w.create().Key.ID
-		}))
+		})
 		_, err := w.AfterRestore(t.Context(), w.byOperator(), to, true)
 		if ring := w.ring(); apikey.CodeOf(err) != apikey.CodeRevisionMismatch || ring.Active == nil || ring.Active.ID != made {
 			t.Errorf("%v, and the ring is %+v", err, ring)
@@ -288,27 +284,21 @@ func live1(w *world, step string) {
 // and comes to the same end.
 func TestARestoreThatIsBrokenOffIsFinishedByTheNext(t *testing.T) {
 	// What a deleted secret and a Phased out key that nothing shows need.
-	since := map[string]func(*world){"rotated twice": func(w *world) { w.rotate(); w.rotate() }, "all deleted": deleteEvery}
+	since := map[string]func(*world){"rotated twice": func(w *world) { w.rotate(); w.rotate() }, "all deleted": (*world).deleteAll}
 	for name, since := range since {
 		for _, lost := range []bool{false, true} { // the call, or only its answer
-			for n := 1; ; n++ {
-				calls := 0
-				synctest.Test(t, func(t *testing.T) { calls = brokenOffAt(t, n, lost, since) })
-				if calls < n {
-					break
-				}
-				if n > 100 {
-					t.Fatalf("%s: there is no end of calls", name)
-				}
-			}
+			t.Run(fmt.Sprintf("%s/lost %t", name, lost), func(t *testing.T) {
+				awstest.AtEachCall(t, func(t *testing.T, n int) bool { return brokenOffAt(t, n, lost, since) })
+			})
 		}
 	}
 }
 
 // brokenOffAt has the n-th call fail, or only its answer be lost, and all after it;
-// it returns how many were made.
-func brokenOffAt(t *testing.T, n int, lost bool, since func(*world)) (calls int) {
+// it tells whether so many were made.
+func brokenOffAt(t *testing.T, n int, lost bool, since func(*world)) (met bool) {
 	w, to := restored(t, createAndRotate(1), since)
+	calls := 0
 	fault := func(_ awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
 		if calls++; calls < n {
 			return next()
@@ -321,14 +311,14 @@ func brokenOffAt(t *testing.T, n int, lost bool, since func(*world)) (calls int)
 	w.table.Transport.SetFault(fault)
 	w.secrets.Transport.SetFault(fault)
 	_, _ = w.AfterRestore(t.Context(), w.byOperator(), to, true)
-	made := calls
+	met = calls >= n
 	w.noFaults()
 	w.afterRestore(to, true)
 	if ring := w.ring(); ring.Active != nil || len(ring.PhasedOut) != 0 {
 		t.Errorf("broken off at call %d: %+v", n, ring)
 	}
 	w.reasons()
-	return made
+	return met
 }
 
 // A secret that cannot be read shows nothing, and takes no key away.

@@ -2,6 +2,7 @@ package lifecycle_test
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -157,16 +158,18 @@ func TestOffBoardingHonoursIfMatch(t *testing.T) {
 }
 
 func TestSecretsManagerDownDoesNotStopOffBoarding(t *testing.T) {
-	w := newWorld(t)
-	w.create()
-	w.secrets.Transport.SetFault(awstest.Reset)
-	w.suspend("")
-	if ring := w.ring(); ring.Active != nil || !ring.Suspended {
-		t.Errorf("the ring is %+v", ring)
-	}
-	if change := w.lastChange(); change.SecretARN == "" {
-		t.Error("the event does not name the secret that the relay is to delete")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.create()
+		w.secrets.Transport.SetFault(awstest.Reset)
+		w.suspend("")
+		if ring := w.ring(); ring.Active != nil || !ring.Suspended {
+			t.Errorf("the ring is %+v", ring)
+		}
+		if change := w.lastChange(); change.SecretARN == "" {
+			t.Error("the event does not name the secret that the relay is to delete")
+		}
+	})
 }
 
 // Whatever the user does at the same time, no key is left that works.
@@ -185,10 +188,7 @@ func TestNothingThatTheUserDoesAtTheSameTimeSavesAKey(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			c.given(w)
-			w.table.Transport.SetFault(during("TransactWriteItems", func() {
-				w.table.Transport.SetFault(nil)
-				c.meanwhile(w)
-			}))
+			w.meanwhile("TransactWriteItems", func() { c.meanwhile(w) })
 			w.suspend("")
 			if ring := w.ring(); ring.Active != nil || len(ring.PhasedOut) != 0 || !ring.Suspended {
 				t.Errorf("the ring is %+v", ring)
@@ -221,13 +221,7 @@ func TestAChangeThatLosesToTheSuspensionMakesNoKey(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			c.given(w)
-			meanwhile := during(c.at, func() {
-				w.table.Transport.SetFault(nil)
-				w.secrets.Transport.SetFault(nil)
-				w.suspend("")
-			})
-			w.table.Transport.SetFault(meanwhile)
-			w.secrets.Transport.SetFault(meanwhile)
+			w.meanwhile(c.at, func() { w.suspend("") })
 			if err := c.do(w); apikey.CodeOf(err) != c.want {
 				t.Errorf("answered %v, want %s", err, c.want)
 			}

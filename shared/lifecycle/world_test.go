@@ -3,8 +3,6 @@ package lifecycle_test
 import (
 	"crypto/rand"
 	"log/slog"
-	"net/http"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -118,18 +116,17 @@ func outcomes(workers int, work func(int) error) map[apikey.Code]int {
 	return counts
 }
 
-// during makes the change happen just before a call of the operation is carried
-// out for the first time.
-func during(operation string, change func()) awstest.Fault {
-	var once sync.Once
-	return func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-		if call.Operation == operation {
-			once.Do(change)
+// meanwhile makes a change just before the next call of the operation, which there
+// must be.
+func (w *world) meanwhile(operation string, change func()) {
+	w.t.Helper()
+	happened := false
+	fault := awstest.On(operation, awstest.Once(awstest.Before(func() { change(); happened = true })))
+	w.table.Transport.SetFault(fault)
+	w.secrets.Transport.SetFault(fault)
+	w.t.Cleanup(func() {
+		if !happened {
+			w.t.Errorf("there was no %s", operation)
 		}
-		return next()
-	}
-}
-
-func count(calls []string, operation string) int {
-	return len(slices.DeleteFunc(slices.Clone(calls), func(call string) bool { return call != operation }))
+	})
 }

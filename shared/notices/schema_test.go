@@ -4,14 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -20,6 +16,7 @@ import (
 
 	"github.com/userapikey/service/shared/apikey"
 	"github.com/userapikey/service/shared/notices"
+	"github.com/userapikey/service/shared/sourcetest"
 )
 
 var update = flag.Bool("update", false, "record the samples in events/notices anew")
@@ -38,30 +35,12 @@ func slug(kind apikey.EventType) string {
 // forgotten here.
 func kinds(t *testing.T) []string {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "../apikey/events.go", nil, parser.SkipObjectResolution)
-	if err != nil {
-		t.Fatal(err)
+	var kinds []string
+	for _, kind := range sourcetest.Constants[apikey.EventType](t, "../apikey/events.go") {
+		kinds = append(kinds, slug(kind))
 	}
-	var found []string
-	ast.Inspect(file, func(n ast.Node) bool {
-		spec, ok := n.(*ast.ValueSpec)
-		if !ok {
-			return true
-		}
-		if name, ok := spec.Type.(*ast.Ident); !ok || name.Name != "EventType" {
-			t.Fatalf("%v is no EventType", spec.Names)
-		}
-		for _, value := range spec.Values {
-			kind, err := strconv.Unquote(value.(*ast.BasicLit).Value)
-			if err != nil {
-				t.Fatal(err)
-			}
-			found = append(found, slug(apikey.EventType(kind)))
-		}
-		return true
-	})
-	slices.Sort(found)
-	return found
+	slices.Sort(kinds)
+	return kinds
 }
 
 // schemas are the schemas of every kind of notice. They let fields be added,

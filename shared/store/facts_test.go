@@ -163,14 +163,7 @@ func TestWhatStaysUnprocessedIsUnavailableAndNothingElseIs(t *testing.T) {
 		s.engine.SetBatchSize(3)
 		s.engine.Transport.SetFault(nil)
 		synctest.Test(t, func(t *testing.T) {
-			first := true
-			s.engine.Transport.SetFault(func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-				if first {
-					first = false
-					return next() // the ring, s000 and s001
-				}
-				return unprocessed(call, next)
-			})
+			s.engine.Transport.SetFault(awstest.From(2, unprocessed)) // the first has the ring, s000 and s001
 			ctx, cancel := context.WithTimeout(t.Context(), limit+time.Millisecond)
 			defer cancel()
 			began := time.Now()

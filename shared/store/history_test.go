@@ -105,13 +105,7 @@ func TestHistoryThatBreaksOffIsNoHistory(t *testing.T) {
 		s := newScene(t)
 		s.changes(3)
 		s.engine.SetPageBytes(1)
-		queries := 0
-		s.engine.Transport.SetFault(func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-			if queries++; queries > 1 {
-				return awstest.Reset(call, next)
-			}
-			return next()
-		})
+		s.engine.Transport.SetFault(awstest.From(2, awstest.Reset))
 		changes, _, err := s.store.History(t.Context(), s.owner.Locator(), store.MaxRevision+1, 3)
 		if apikey.CodeOf(err) != apikey.CodeUnavailable || len(changes) > 0 {
 			t.Errorf("%d changes, %v", len(changes), err)

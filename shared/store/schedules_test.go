@@ -133,21 +133,12 @@ func TestAListingThatBreaksOffIsNoListing(t *testing.T) {
 		s.changes(1)
 		s.bindMany(3)
 		s.engine.SetPageBytes(1)
-		breakOff := func() {
-			queries := 0
-			s.engine.Transport.SetFault(func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-				if queries++; queries > 1 {
-					return awstest.Reset(call, next)
-				}
-				return next()
-			})
-		}
-		breakOff()
+		s.engine.Transport.SetFault(awstest.From(2, awstest.Reset))
 		page, more, err := s.store.Schedules(t.Context(), s.owner.Locator(), "", 3)
 		if apikey.CodeOf(err) != apikey.CodeUnavailable || len(page) > 0 || more {
 			t.Errorf("a page of %d, more: %v, %v", len(page), more, err)
 		}
-		breakOff()
+		s.engine.Transport.SetFault(awstest.From(2, awstest.Reset))
 		if all, err := s.store.AllSchedules(t.Context(), s.owner.Locator()); apikey.CodeOf(err) != apikey.CodeUnavailable || len(all) > 0 {
 			t.Errorf("all are %d, %v", len(all), err)
 		}
@@ -205,10 +196,5 @@ func (s *scene) rebind(schedules []apikey.Schedule) (sends int, err error) {
 		next, event, _, err := ring.Rebind(apikey.Command{Now: time.Now()}, schedules)
 		return next, event, err
 	})
-	for _, call := range s.engine.Transport.TakeCalls() {
-		if call == "TransactWriteItems" {
-			sends++
-		}
-	}
-	return sends, err
+	return awstest.Count(s.engine.Transport.TakeCalls(), "TransactWriteItems"), err
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -59,7 +60,7 @@ func TestUpdateUnderFaults(t *testing.T) {
 		code  apikey.Code
 		// revision is what the ring came to.
 		revision int64
-		// writes is how often a transaction was sent, at most.
+		// writes is how often a transaction was sent.
 		writes int
 	}{
 		"answer lost once: sent again under the same token": {
@@ -103,25 +104,20 @@ func TestUpdateUnderFaults(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := newScene(t)
-			s.engine.Transport.SetFault(test.fault)
-			_, err := s.create(t.Context())
-			if apikey.CodeOf(err) != test.code {
-				t.Errorf("answered %v", err)
-			}
-			writes := 0
-			for _, call := range s.engine.Transport.TakeCalls() {
-				if call == "TransactWriteItems" {
-					writes++
+			synctest.Test(t, func(t *testing.T) {
+				s := newScene(t)
+				s.engine.Transport.SetFault(test.fault)
+				_, err := s.create(t.Context())
+				if apikey.CodeOf(err) != test.code {
+					t.Errorf("answered %v", err)
 				}
-			}
-			if writes > test.writes {
-				t.Errorf("%d transactions were sent", writes)
-			}
-			if revision := s.revision(); revision != test.revision {
-				t.Errorf("revision %d", revision)
-			}
+				if writes := awstest.Count(s.engine.Transport.TakeCalls(), "TransactWriteItems"); writes != test.writes {
+					t.Errorf("%d transactions were sent", writes)
+				}
+				if revision := s.revision(); revision != test.revision {
+					t.Errorf("revision %d", revision)
+				}
+			})
 		})
 	}
 }
@@ -129,78 +125,84 @@ func TestUpdateUnderFaults(t *testing.T) {
 // A transaction whose answer is lost may land after the caller has given up.
 // The idempotency key is how the caller finds out.
 func TestRetryAfterALostAnswerFindsTheChangeThatLanded(t *testing.T) {
-	s := newScene(t)
-	s.engine.Transport.SetFault(func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-		if call.Operation == "TransactWriteItems" {
-			return awstest.LoseAnswer(call, next)
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.engine.Transport.SetFault(func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+			if call.Operation == "TransactWriteItems" {
+				return awstest.LoseAnswer(call, next)
+			}
+			if call.Operation == "GetItem" { // who committed? cannot be asked either
+				return nil, http.ErrHandlerTimeout
+			}
+			return next()
+		})
+		if _, err := s.create(t.Context()); apikey.CodeOf(err) != apikey.CodeUnavailable {
+			t.Fatalf("answered %v", err)
 		}
-		if call.Operation == "GetItem" { // who committed? cannot be asked either
-			return nil, http.ErrHandlerTimeout
+		s.engine.Transport.SetFault(nil)
+		result, err := s.create(t.Context())
+		if err != nil || !result.Replayed {
+			t.Errorf("the retry: replayed %v, %v", result.Replayed, err)
 		}
-		return next()
+		if revision := s.revision(); revision != 1 {
+			t.Errorf("revision %d", revision)
+		}
 	})
-	if _, err := s.create(t.Context()); apikey.CodeOf(err) != apikey.CodeUnavailable {
-		t.Fatalf("answered %v", err)
-	}
-	s.engine.Transport.SetFault(nil)
-	result, err := s.create(t.Context())
-	if err != nil || !result.Replayed {
-		t.Errorf("the retry: replayed %v, %v", result.Replayed, err)
-	}
-	if revision := s.revision(); revision != 1 {
-		t.Errorf("revision %d", revision)
-	}
 }
 
 // When a transaction's answer is lost and another change took its revision, the
 // change starts over on fresh state and is refused or made like any other.
 func TestLostAnswerThenAnotherChangeIsALostRace(t *testing.T) {
-	s := newScene(t)
-	other := newScene(t)
-	other.engine, other.owner = s.engine, s.owner
-	other.store = store.New(s.engine.Client(), storetest.Table, time.Now, rand.Reader)
-	lost := false
-	s.engine.Transport.SetFault(func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-		if call.Operation != "TransactWriteItems" || lost {
-			return next()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		other := newScene(t)
+		other.engine, other.owner = s.engine, s.owner
+		other.store = store.New(s.engine.Client(), storetest.Table, time.Now, rand.Reader)
+		lost := false
+		s.engine.Transport.SetFault(func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+			if call.Operation != "TransactWriteItems" || lost {
+				return next()
+			}
+			lost = true
+			material := storetest.Material(t, s.owner)
+			_, err := other.store.Update(t.Context(), s.owner, store.Idempotency{},
+				func(_ context.Context, ring apikey.Ring) (apikey.Ring, *apikey.Event, error) {
+					next, event, err := ring.Create(apikey.Command{Now: time.Now()}, material)
+					return next, &event, err
+				})
+			if err != nil {
+				t.Error(err)
+			}
+			return awstest.Reset(call, next)
+		})
+		if _, err := s.create(t.Context()); apikey.CodeOf(err) != apikey.CodeActiveKeyExists {
+			t.Errorf("answered %v", err)
 		}
-		lost = true
-		material := storetest.Material(t, s.owner)
-		_, err := other.store.Update(t.Context(), s.owner, store.Idempotency{},
-			func(_ context.Context, ring apikey.Ring) (apikey.Ring, *apikey.Event, error) {
-				next, event, err := ring.Create(apikey.Command{Now: time.Now()}, material)
-				return next, &event, err
-			})
-		if err != nil {
-			t.Error(err)
+		if revision := s.revision(); revision != 1 {
+			t.Errorf("revision %d", revision)
 		}
-		return awstest.Reset(call, next)
 	})
-	if _, err := s.create(t.Context()); apikey.CodeOf(err) != apikey.CodeActiveKeyExists {
-		t.Errorf("answered %v", err)
-	}
-	if revision := s.revision(); revision != 1 {
-		t.Errorf("revision %d", revision)
-	}
 }
 
 func TestRetriesOfOneTransactionCarryOneToken(t *testing.T) {
-	s := newScene(t)
-	var tokens []string
-	s.engine.Transport.SetFault(awstest.On("TransactWriteItems", func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
-		var request struct{ ClientRequestToken string }
-		if err := json.Unmarshal(call.Body, &request); err != nil {
-			t.Error(err)
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		var tokens []string
+		s.engine.Transport.SetFault(awstest.On("TransactWriteItems", func(call awstest.Call, next func() (*http.Response, error)) (*http.Response, error) {
+			var request struct{ ClientRequestToken string }
+			if err := json.Unmarshal(call.Body, &request); err != nil {
+				t.Error(err)
+			}
+			tokens = append(tokens, request.ClientRequestToken)
+			return awstest.LoseAnswer(call, next)
+		}))
+		if _, err := s.create(t.Context()); err != nil {
+			t.Fatal(err)
 		}
-		tokens = append(tokens, request.ClientRequestToken)
-		return awstest.LoseAnswer(call, next)
-	}))
-	if _, err := s.create(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if len(tokens) < 2 || tokens[0] == "" || len(slices.Compact(tokens)) != 1 {
-		t.Errorf("the tokens of one transaction: %q", tokens)
-	}
+		if len(tokens) < 2 || tokens[0] == "" || len(slices.Compact(tokens)) != 1 {
+			t.Errorf("the tokens of one transaction: %q", tokens)
+		}
+	})
 }
 
 func TestCancelledUpdateStops(t *testing.T) {

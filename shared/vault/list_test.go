@@ -167,21 +167,22 @@ func TestListUnderFaults(t *testing.T) {
 		"loses one answer": {awstest.Once(awstest.LoseAnswer), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := newScene(t)
-			s.engine.SetPageSize(1)
-			want := []vault.Secret{s.open(), s.open()}[:1]
-			if c.code != "" {
-				want = nil
-			}
-			s.engine.Transport.SetFault(c.fault)
-			got, next, err := s.vault.List(t.Context(), "")
-			if apikey.CodeOf(err) != c.code || (next != "") != (c.code == "") {
-				t.Errorf("next %q, %v", next, err)
-			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Error(diff)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				s := newScene(t)
+				s.engine.SetPageSize(1)
+				want := []vault.Secret{s.open(), s.open()}[:1]
+				if c.code != "" {
+					want = nil
+				}
+				s.engine.Transport.SetFault(c.fault)
+				got, next, err := s.vault.List(t.Context(), "")
+				if apikey.CodeOf(err) != c.code || (next != "") != (c.code == "") {
+					t.Errorf("next %q, %v", next, err)
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Error(diff)
+				}
+			})
 		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -243,20 +244,22 @@ func TestRepairGoesByTheRingAsItIsAfterTheStagesWereRead(t *testing.T) {
 }
 
 func TestRepairPassesErrorsOn(t *testing.T) {
-	s := newScene(t)
-	s.create()
-	failure := errors.New("the ring cannot be read")
-	err := s.vault.Repair(t.Context(), func(context.Context) (apikey.Ring, error) { return apikey.Ring{}, failure })
-	if !errors.Is(err, failure) {
-		t.Errorf("the ring cannot be read: %v", err)
-	}
-	s.rotate()
-	for _, operation := range []string{"DescribeSecret", "UpdateSecretVersionStage"} {
-		s.engine.Transport.SetFault(awstest.On(operation, awstest.Reset))
-		if err := s.vault.Repair(t.Context(), s.readRing); err == nil {
-			t.Errorf("%s fails and nobody is told", operation)
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.create()
+		failure := errors.New("the ring cannot be read")
+		err := s.vault.Repair(t.Context(), func(context.Context) (apikey.Ring, error) { return apikey.Ring{}, failure })
+		if !errors.Is(err, failure) {
+			t.Errorf("the ring cannot be read: %v", err)
 		}
-	}
+		s.rotate()
+		for _, operation := range []string{"DescribeSecret", "UpdateSecretVersionStage"} {
+			s.engine.Transport.SetFault(awstest.On(operation, awstest.Reset))
+			if err := s.vault.Repair(t.Context(), s.readRing); err == nil {
+				t.Errorf("%s fails and nobody is told", operation)
+			}
+		}
+	})
 }
 
 func TestPromoteAfterALaterRepairDoesNotTakeCurrentBack(t *testing.T) {
@@ -290,17 +293,19 @@ func TestCredentialIsCheckedAgainstTheRing(t *testing.T) {
 }
 
 func TestDeleteOfADeletedSecretIsFine(t *testing.T) {
-	s := newScene(t)
-	s.create()
-	for range 2 {
-		if err := s.vault.Delete(t.Context(), s.ring.SecretARN); err != nil {
-			t.Error(err)
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.create()
+		for range 2 {
+			if err := s.vault.Delete(t.Context(), s.ring.SecretARN); err != nil {
+				t.Error(err)
+			}
 		}
-	}
-	s.engine.Transport.SetFault(awstest.Reset)
-	if err := s.vault.Delete(t.Context(), s.ring.SecretARN); apikey.CodeOf(err) != apikey.CodeUnavailable {
-		t.Errorf("Secrets Manager is down: %v", err)
-	}
+		s.engine.Transport.SetFault(awstest.Reset)
+		if err := s.vault.Delete(t.Context(), s.ring.SecretARN); apikey.CodeOf(err) != apikey.CodeUnavailable {
+			t.Errorf("Secrets Manager is down: %v", err)
+		}
+	})
 }
 
 func TestStageIntoADeletedSecretIsAConflict(t *testing.T) {
