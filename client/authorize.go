@@ -15,7 +15,8 @@ import (
 //
 // A refusal is a decision and no error. [errors.As] finds an *[Error] in every
 // error, and what ended ctx if that is why nothing more was tried. What may pass
-// is tried again up to three times, for as long as ctx lasts.
+// is tried again up to three times, for as long as ctx lasts; give it a deadline,
+// for without one that may take five minutes.
 func (c *Client) Authorize(ctx context.Context, request Request) (Decision, error) {
 	granted, err := c.authorize(ctx, request, c.insist)
 	return granted.Decision, err

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -157,7 +158,6 @@ func TestWhatMayPassIsTriedAFewTimes(t *testing.T) {
 		"unavailable":           says(503, asProblem, problem("unavailable"), "Retry-After", "1"),
 		"at fault":              says(500, asProblem, problem("internal")),
 		"gateway's 502":         says(502, asJSON, `{"message":"Internal server error"}`),
-		"conflict with a time":  says(409, asProblem, problem("conflict"), "Retry-After", "1"),
 		"throttled with a time": says(429, asJSON, `{"message":"Too Many Requests"}`, "Retry-After", "0"),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -185,7 +185,6 @@ func TestWhatWillNotPassIsNotTriedAgain(t *testing.T) {
 		"no role":                   says(403, asProblem, problem("role_required"), "Retry-After", "1"),
 		"not found":                 says(404, asProblem, problem("not_found")),
 		"too large":                 says(413, asProblem, problem("payload_too_large")),
-		"conflict without a time":   says(409, asProblem, problem("conflict")),
 		"throttled without a time":  says(429, asJSON, `{"message":"Too Many Requests"}`),
 		"redirect":                  says(307, "", "", "Location", "/elsewhere"),
 		"a page":                    says(200, "text/html", "<html>"),
@@ -218,7 +217,7 @@ func TestRetryAfterIsHonouredInSecondsAndAsADate(t *testing.T) {
 				if _, err := w.client.Authorize(t.Context(), job()); err != nil {
 					t.Error(err)
 				}
-				if waited := time.Since(w.began); waited != 7*time.Second {
+				if waited := time.Since(w.began); waited < 7*time.Second || waited > 10500*time.Millisecond {
 					t.Errorf("waited %s", waited)
 				}
 			})
@@ -232,7 +231,7 @@ func TestRetryAfterIsInTheError(t *testing.T) {
 		"99999999999999999999999": 24 * time.Hour, "Fri, 31 Dec 1999 23:00:00 GMT": 0, "Sat, 01 Jan 2000 00:02:00 GMT": 2 * time.Minute,
 	} {
 		inBubble(t, func(t *testing.T, w *world) {
-			w.on("", says(429, asProblem, problem("conflict"), "Retry-After", text))
+			w.on("", says(429, asProblem, problem("too_many_requests"), "Retry-After", text))
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer cancel()
 			_, err := w.client.Authorize(ctx, job())
@@ -310,5 +309,29 @@ func TestConcurrentAnswersAreNotMixedUp(t *testing.T) {
 		for range 40 {
 			<-done
 		}
+	})
+}
+
+// The service asks all of them for the same wait.
+func TestRunnersThatFailedTogetherDoNotComeBackTogether(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.on("", says(503, asProblem, problem("unavailable"), "Retry-After", "2"))
+		var runners sync.WaitGroup
+		for range 100 {
+			runners.Go(func() { _, _ = w.client.Authorize(t.Context(), w.adasJob()) })
+		}
+		w.at(3 * time.Second)
+		again := map[time.Duration]bool{}
+		for _, at := range w.times("POST", authorizations) {
+			if at > 0 && at < 2*time.Second {
+				t.Errorf("one came back after %s", at)
+			}
+			again[at] = at > 0
+		}
+		if delete(again, 0); len(again) < 90 {
+			t.Errorf("a hundred came back at %d instants", len(again))
+		}
+		w.service.Intercept(nil)
+		runners.Wait()
 	})
 }

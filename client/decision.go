@@ -68,7 +68,7 @@ type Owner struct {
 	AccountID string `json:"accountId"`
 	IAMID     string `json:"iamId"`
 	// Username is for display, and may be empty.
-	Username string `json:"username,omitempty"`
+	Username string `json:"username"`
 }
 
 // RunState is what the service has on record of a run.

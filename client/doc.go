@@ -39,9 +39,9 @@
 //
 // That is not a refusal. Authorize and StartRun try again up to three times,
 // after network errors, after answers that say the service is at fault (5xx) and
-// after 409 and 429 that say when (Retry-After), and then answer the error. The
-// same JobID and RunID are the same run however often they are sent, so nothing is
-// recorded twice.
+// after a 429 that says when (Retry-After), and then answer the error. The same
+// JobID and RunID are the same run however often they are sent, so nothing is
+// recorded twice. All waits are spread at random.
 //
 // A renewal is tried until the lease has run out, whatever the answer, but for
 // two: a decision, which counts, and 404 run_not_found. That one means that the

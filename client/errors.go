@@ -17,7 +17,6 @@ const (
 	CodeUnauthenticated Code = "unauthenticated"
 	CodeRoleRequired    Code = "role_required"
 	CodeRunNotFound     Code = "run_not_found"
-	CodeConflict        Code = "conflict"
 	CodePayloadTooLarge Code = "payload_too_large"
 	CodeTooManyRequests Code = "too_many_requests"
 	CodeUnavailable     Code = "unavailable"
@@ -82,7 +81,7 @@ func (e *Error) mayPass() bool {
 	switch e.Status {
 	case 0:
 		return e.Code == CodeUnreachable
-	case 409, 429:
+	case 429:
 		return e.tellsWhen
 	default:
 		return e.Status >= 500

@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -25,7 +26,8 @@ type call struct {
 	body []byte
 	// answers is the one status that is a success.
 	answers int
-	// secrets are the credentials in the body, which no error may repeat.
+	// secrets are the credentials in the body and the tokens, which no error may
+	// repeat.
 	secrets []string
 }
 
@@ -41,27 +43,33 @@ type answer struct {
 func (c *Client) exchange(ctx context.Context, call call) (answer, error) {
 	token, err := c.token(ctx, "")
 	if err != nil {
-		return answer{}, noToken(call, err)
+		return answer{}, call.failed(CodeNoToken, err)
 	}
+	call = call.hiding(token)
 	got, err := c.send(ctx, call, token)
 	if refusal, ok := errors.AsType[*Error](err); !ok || refusal.Status != http.StatusUnauthorized {
 		return got, err
 	}
 	fresh, tokenErr := c.token(ctx, token)
 	if tokenErr != nil {
-		return answer{}, noToken(call, tokenErr)
+		return answer{}, call.failed(CodeNoToken, tokenErr)
 	}
 	if fresh == token {
 		return got, err
 	}
-	call.secrets = append([]string{token}, call.secrets...)
-	return c.send(ctx, call, fresh)
+	return c.send(ctx, call.hiding(fresh), fresh)
+}
+
+// hiding is the call with one more text that no error may repeat.
+func (call call) hiding(secret string) call {
+	call.secrets = append(slices.Clip(call.secrets), secret)
+	return call
 }
 
 func (c *Client) send(ctx context.Context, call call, token string) (answer, error) {
 	request, err := http.NewRequestWithContext(ctx, call.method, c.baseURL+call.path, bytes.NewReader(call.body))
 	if err != nil {
-		return answer{}, unreachable(call, token, err)
+		return answer{}, call.failed(CodeUnreachable, err)
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
 	request.Header.Set("Accept", "application/json, application/problem+json")
@@ -74,15 +82,15 @@ func (c *Client) send(ctx context.Context, call call, token string) (answer, err
 	// token goes nowhere else, and it keeps no cookies.
 	response, err := c.transport.RoundTrip(request)
 	if err != nil {
-		return answer{}, unreachable(call, token, err)
+		return answer{}, call.failed(CodeUnreachable, err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(response.Body, mostAnswerBytes+1))
 	switch {
 	case response.StatusCode != call.answers:
-		return answer{}, problemOf(call, token, response, body)
+		return answer{}, problemOf(call, response, body)
 	case err != nil:
-		return answer{}, unreachable(call, token, err)
+		return answer{}, call.failed(CodeUnreachable, err)
 	case len(body) > mostAnswerBytes:
 		return answer{}, call.unexpected(response, "the answer is too long")
 	case call.answers == http.StatusOK && mediaType(response) != "application/json":

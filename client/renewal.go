@@ -81,7 +81,7 @@ func (r *Run) waitAfter(failed int, err error, leaseEndsAt time.Time) time.Durat
 	wait := backoff(failed, min(firstRenewalWait, r.lease/60), min(longestRenewalWait, r.lease/12))
 	if failure, ok := errors.AsType[*Error](err); ok {
 		latest := time.Until(leaseEndsAt) - r.attemptPeriod()
-		wait = max(wait, min(failure.RetryAfter, latest))
+		wait = max(wait, min(atLeast(failure.RetryAfter), latest))
 	}
 	return wait
 }

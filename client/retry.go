@@ -13,8 +13,9 @@ import (
 const (
 	// mostAttempts is how often a question is sent in all.
 	mostAttempts = 4
-	// longestWait bounds the waits between them. A service that asks for more is
-	// not waited for: the caller knows better what to do with the time.
+	// longestWait bounds the waits between them, but for what is added to a
+	// Retry-After at random. A service that asks for more is not waited for: the
+	// caller knows better what to do with the time.
 	longestWait = 30 * time.Second
 	firstWait   = 200 * time.Millisecond
 	// longestRetryAfter bounds what is believed of a Retry-After.
@@ -33,8 +34,8 @@ func (c *Client) insist(ctx context.Context, call call) (answer, error) {
 			return answer{}, gaveUp(ctx, err)
 		}
 		failure, _ := errors.AsType[*Error](err)
-		wait := max(backoff(failed, firstWait, longestWait), failure.RetryAfter)
-		if !failure.mayPass() || failed+1 == mostAttempts || wait > longestWait || !hasTimeFor(ctx, wait) {
+		wait := max(backoff(failed, firstWait, longestWait), atLeast(failure.RetryAfter))
+		if !failure.mayPass() || failed+1 == mostAttempts || failure.RetryAfter > longestWait || !hasTimeFor(ctx, wait) {
 			return answer{}, err
 		}
 		if pause(ctx, wait) != nil {
@@ -68,6 +69,12 @@ func backoff(failed int, first, most time.Duration) time.Duration {
 		wait = min(first<<failed, most)
 	}
 	return wait - rand.N(wait/2+1) //nolint:gosec // spreads load, guards nothing
+}
+
+// atLeast is a wait that the service asks for, and up to half as much more at
+// random: it asks all of them for the same.
+func atLeast(asked time.Duration) time.Duration {
+	return asked + rand.N(asked/2+1) //nolint:gosec // as above
 }
 
 // hasTimeFor tells whether the context lasts longer than the wait.

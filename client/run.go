@@ -56,7 +56,9 @@ type Run struct {
 // Renewals stop when ctx ends, and so does the run's context. Close the run in
 // any case: it tells the service that the run is over.
 //
-// Errors: *[RefusedError] when the service says no; otherwise as Authorize's.
+// Errors: *[RefusedError] when the service says no; otherwise as Authorize's. After
+// one of those the job must not start, and yet the service may count it as running
+// until the lease runs out: its answer may have got lost.
 func (c *Client) StartRun(ctx context.Context, request Request) (*Run, error) {
 	if request.RunID == "" {
 		request.RunID = rand.Text()

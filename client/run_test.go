@@ -186,10 +186,27 @@ func TestARenewalWaitsAsLongAsTheServiceAsks(t *testing.T) {
 		w.on(renewals, says(503, asProblem, problem("unavailable"), "Retry-After", "420"))
 		w.at(22 * time.Minute)
 		w.service.Intercept(nil)
-		w.at(30 * time.Minute)
+		w.at(31 * time.Minute)
 		mustRun(t, run)
-		if times := w.times("POST", renewals); !slices.Equal(times, []time.Duration{20 * time.Minute, 27 * time.Minute}) {
+		if times := w.times("POST", renewals); len(times) != 2 || times[1] < 27*time.Minute || times[1] > 30*time.Minute+30*time.Second {
 			t.Errorf("attempts at %v", times)
+		}
+	})
+}
+
+func TestRunsThatWereNotRenewedTogetherAreNotTriedAgainTogether(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		for range 20 {
+			w.start(t.Context(), time.Hour)
+		}
+		w.on(renewals, says(503, asProblem, problem("unavailable"), "Retry-After", "60"))
+		w.at(21*time.Minute + 30*time.Second)
+		again := map[time.Duration]bool{}
+		for _, at := range w.times("POST", renewals)[20:] {
+			again[at] = true
+		}
+		if len(again) < 20 {
+			t.Errorf("twenty were tried again at %d instants", len(again))
 		}
 	})
 }

@@ -98,6 +98,11 @@ func echo(status int, header string) http.HandlerFunc {
 	}
 }
 
+// named is a gateway's answer whose name for the request is what it was sent.
+func named(w http.ResponseWriter, r *http.Request) {
+	says(502, asJSON, "{}", "X-Amzn-RequestId", r.Header.Get("Authorization"))(w, r)
+}
+
 // garbled breaks HTTP with what it was sent, which the network's errors repeat.
 func garbled(w http.ResponseWriter, r *http.Request) {
 	connection, _, err := http.NewResponseController(w).Hijack()
@@ -115,6 +120,7 @@ func TestNoErrorTellsACredentialOrAToken(t *testing.T) {
 		"a redirect that repeats them":  echo(302, "Location"),
 		"a refusal that repeats them":   says(200, asJSON, `{"allowed":false,"reason":"`+secretText+secretToken+`"}`),
 		"a decision that repeats them":  says(200, asJSON, `{"allowed":true,"reason":"`+secretText+secretToken+`"}`),
+		"a name for the request":        named,
 		"an answer that is no HTTP":     garbled,
 		"a connection that breaks":      breaks,
 		"a Retry-After that is a token": echo(429, "Retry-After"),

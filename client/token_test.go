@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -127,6 +128,31 @@ func TestARefusedTokenWithoutAnotherIsAnError(t *testing.T) {
 		decision, err := w.client.Authorize(t.Context(), w.adasJob())
 		if got := failure(t, err); got.Code != client.CodeNoToken || !errors.Is(err, broken) || decision.Allowed {
 			t.Errorf("got %+v, %v", decision, err)
+		}
+	})
+}
+
+// What the token source says may be long, and it may repeat the token.
+func TestTheErrorOfATokenSourceIsKeptUnlessItTellsTheToken(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.service.AcceptTokens("another")
+		broken := errors.New("line one\nline two")
+		for _, told := range []string{"", "secret-token"} {
+			w.with(client.TokenFunc(func(_ context.Context, refused string) (string, error) {
+				if refused != "" {
+					return "", fmt.Errorf("%s: %w", told, broken)
+				}
+				return "secret-token", nil
+			}))
+			_, err := w.client.Authorize(t.Context(), w.adasJob())
+			if errors.Is(err, broken) != (told == "") {
+				t.Errorf("got %v", err)
+			}
+			for ; err != nil; err = errors.Unwrap(err) {
+				if text := fmt.Sprintf("%+v %#v", err, err); strings.Contains(text, "secret-token") {
+					t.Error(text)
+				}
+			}
 		}
 	})
 }

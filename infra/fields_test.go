@@ -54,13 +54,20 @@ var bodies = []struct {
 	{"shared/httpapi.Run", []string{"Run"}},
 	{"shared/httpapi.Affected", []string{"Affected"}},
 	{"shared/httpapi.Problem", []string{"Problem"}},
+	{"client.requestBody", []string{"JobAuthorizationRequest"}},
+	{"client.OwnerRef", []string{"JobAuthorizationRequest.owner"}},
+	{"client.Decision", []string{"Decision", "NoDecision", "Renewal"}},
+	{"client.Key", []string{"DecidedKey"}},
+	{"client.Owner", []string{"Owner"}},
+	{"client.RunState", []string{"RunLease"}},
+	{"client.SecretRef", []string{"SecretVersion"}},
 }
 
 var (
 	// bodyPackages are where all of them are.
 	bodyPackages = []string{
 		"functions/view", "functions/create", "functions/rotate", "functions/delete", "functions/schedules", "functions/authorizer",
-		"shared/httpapi",
+		"shared/httpapi", "client",
 	}
 	// otherTypes are no bodies of the API: events of direct invocations and of gateways.
 	otherTypes = []string{"functions/authorizer.directBody", "functions/authorizer.gatewayEvent"}

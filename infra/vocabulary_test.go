@@ -2,6 +2,7 @@ package infra_test
 
 import (
 	"context"
+	"go/ast"
 	"log/slog"
 	"net/http"
 	"os"
@@ -151,6 +152,68 @@ func TestEveryReasonAndStateHasAnExample(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The Go client has a name for every word that a job runner may be told.
+func TestTheGoClientHasTheWordsOfTheContract(t *testing.T) {
+	c, client := loadContract(t), clientConstants(t)
+	reasons := slices.Concat(enum(c.property(t, "Decision", "reason")), enum(c.property(t, "Renewal", "reason")), enum(c.property(t, "NoDecision", "reason")))
+	slices.Sort(reasons)
+	// The gateway's answers stand for every operation. The client sends no other
+	// media type than the service takes.
+	codes := []string{string(httpapi.CodeTooManyRequests)}
+	for _, id := range []string{"authorizeJob", "authorizeJobs", "renewRun", "endRun"} {
+		for _, response := range c.operation(t, id).answers() {
+			if response.Content == nil {
+				continue
+			}
+			if media := response.Content.GetOrZero("application/problem+json"); media != nil {
+				codes = append(codes, documentedCodesOf(t, media.Schema)...)
+			}
+		}
+	}
+	codes = slices.DeleteFunc(codes, func(code string) bool { return code == string(httpapi.CodeUnsupportedMediaType) })
+	slices.Sort(codes)
+	ofTheClient := []string{"unreachable", "unexpected_answer", "no_token"}
+	for _, words := range []struct {
+		kind     string
+		contract []string
+	}{
+		{"Reason", slices.Compact(reasons)},
+		{"JobType", enum(c.schema(t, "JobType"))},
+		{"Trigger", enum(c.property(t, "JobAuthorizationRequest", "trigger"))},
+		{"Code", append(slices.Compact(codes), ofTheClient...)},
+	} {
+		if diff := cmp.Diff(client[words.kind], words.contract, sorted); diff != "" {
+			t.Errorf("%s: in the client (-) and in the contract (+): %s", words.kind, diff)
+		}
+	}
+}
+
+// clientConstants are the client's words by their type.
+func clientConstants(t *testing.T) map[string][]string {
+	t.Helper()
+	words := map[string][]string{}
+	for _, file := range sourceFiles(t, "client") {
+		ast.Inspect(file, func(node ast.Node) bool {
+			spec, ok := node.(*ast.ValueSpec)
+			if !ok {
+				return true
+			}
+			kind, ok := spec.Type.(*ast.Ident)
+			for _, value := range spec.Values {
+				literal, isLiteral := value.(*ast.BasicLit)
+				if !ok || !isLiteral {
+					continue
+				}
+				if word, err := strconv.Unquote(literal.Value); err == nil {
+					words[kind.Name] = append(words[kind.Name], word)
+				}
+			}
+			return true
+		})
+	}
+	return words
 }
 
 const problemsDocument = "../docs/problems.md"

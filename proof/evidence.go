@@ -2,6 +2,7 @@ package proof
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -93,6 +94,9 @@ func Items(ctx context.Context, b servicetest.Backend, owner apikey.Owner) (stri
 	})
 	if err != nil {
 		return "", err
+	}
+	if page.LastEvaluatedKey != nil {
+		return "", errors.New("the owner has more items than are searched")
 	}
 	var text strings.Builder
 	for _, item := range page.Items {

@@ -38,11 +38,14 @@ const (
 // once.
 func Linearizable(t *testing.T, backend func() servicetest.Backend, histories int, virtualTime bool) {
 	sound := func(b servicetest.Backend) servicetest.Backend { return b }
-	failures, recorded := Unexplained(t, backend, sound, histories, virtualTime)
+	failures, all := unexplained(t, backend, sound, histories, virtualTime)
 	for _, failure := range failures {
 		t.Error(failure)
 	}
-	t.Logf("proof: linearizability: %s", recorded)
+	t.Logf("proof: linearizability: %s", &all)
+	if min(all.changes, all.allowed) < histories || all.lost == 0 {
+		t.Error("there was hardly anything to check")
+	}
 }
 
 // Unexplained are the histories, of so many, that the model cannot explain, and
@@ -51,8 +54,15 @@ func Unexplained(
 	t *testing.T, backend func() servicetest.Backend, broken func(servicetest.Backend) servicetest.Backend, histories int, virtualTime bool,
 ) (failures []string, summary string) {
 	t.Helper()
+	failures, all := unexplained(t, backend, broken, histories, virtualTime)
+	return failures, all.String()
+}
+
+func unexplained(
+	t *testing.T, backend func() servicetest.Backend, broken func(servicetest.Backend) servicetest.Backend, histories int, virtualTime bool,
+) (failures []string, all tally) {
+	t.Helper()
 	var mu sync.Mutex
-	var all tally
 	run := func(seed uint64) {
 		var h *history
 		if virtualTime {
@@ -78,14 +88,16 @@ func Unexplained(
 		})
 	}
 	group.Wait()
-	return failures, all.String()
+	return failures, all
 }
 
-// tally counts what was in the histories.
-type tally struct{ histories, requests, lost, made, conflicts int }
+// tally counts what was in the histories: the changes that the owners' histories
+// have, and decisions that allowed, among others.
+type tally struct{ histories, requests, changes, allowed, lost, made, conflicts int }
 
 func (c *tally) add(h *history) {
 	c.histories++
+	c.changes += h.made
 	for _, o := range h.operations {
 		c.requests++
 		result := o.Output.(outcome)
@@ -95,6 +107,9 @@ func (c *tally) add(h *history) {
 				c.made++
 			}
 		}
+		if result.Allowed {
+			c.allowed++
+		}
 		if result.Code == string(apikey.CodeConflict) {
 			c.conflicts++
 		}
@@ -102,8 +117,8 @@ func (c *tally) add(h *history) {
 }
 
 func (c *tally) String() string {
-	return fmt.Sprintf("%d histories, %d requests, %d answers lost (of which %d had made their change), %d conflicts",
-		c.histories, c.requests, c.lost, c.made, c.conflicts)
+	return fmt.Sprintf("%d histories, %d requests, %d changes, %d times allowed, %d answers lost (of which %d had made their change), %d conflicts",
+		c.histories, c.requests, c.changes, c.allowed, c.lost, c.made, c.conflicts)
 }
 
 // history is what several clients did with one owner's keys at the same time.
@@ -115,6 +130,7 @@ type history struct {
 	lostWrites []porcupine.Operation // of runs
 	known      []request             // of each credential that was shown
 	latest     int64                 // the highest revision that was answered
+	made       int                   // changes that the owner's history has
 	err        error                 // what is wrong with it whatever the model says
 }
 
@@ -332,6 +348,7 @@ func (h *history) findOut() error {
 	if err != nil {
 		return err
 	}
+	h.made = len(changes)
 	byRequest := map[string]*apikey.Event{}
 	for _, c := range changes {
 		if byRequest[c.CorrelationID] != nil {
