@@ -41,5 +41,4 @@ build-sam: have-go
 
 # Before anything is built, so that nobody waits for the build only to be refused.
 have-sam-local: have-python
-	@$(PYTHON) -B localstack/sam_prerequisites.py --port '$(SAM_PORT)' --sam '$(SAM)' \
-		--endpoint '$(LOCALSTACK_ENDPOINT)' --endpoint-in-container '$(LOCALSTACK_ENDPOINT_IN_CONTAINER)'
+	@$(PYTHON) -B localstack/sam_prerequisites.py $(SAM_LOCAL_FLAGS)

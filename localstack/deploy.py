@@ -163,22 +163,30 @@ class Deployment:
         declared = self.template.get("Parameters", {})
         return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items() if key in declared]
 
+    def _described(self):
+        return self.cloudformation.describe_stacks(StackName=self.stack)["Stacks"][0]
+
     def _status(self):
         try:
-            return self.cloudformation.describe_stacks(StackName=self.stack)["Stacks"][0]["StackStatus"]
+            return self._described()["StackStatus"]
         except ClientError as refusal:
             if "does not exist" in str(refusal):
                 return None
             raise
 
     def _failures(self, since):
-        """What went wrong with which resource, the first cause first."""
+        """What went wrong with the stack, then with which resource, the first cause first."""
+        stack = self._described()
+        reason = stack.get("StackStatusReason")
         events = self.cloudformation.describe_stack_events(StackName=self.stack)["StackEvents"]
-        lines = [
+        lines = ["\n    " + reason] if reason else []
+        lines += [
             "\n    %s (%s): %s" % (
-                event["LogicalResourceId"], event["ResourceType"], event.get("ResourceStatusReason", "no reason given"))
+                event["LogicalResourceId"], event["ResourceType"], event.get("ResourceStatusReason") or "no reason given")
             for event in reversed(events)
             if event["ResourceStatus"].endswith("_FAILED") and event["Timestamp"].timestamp() >= since - 1
+            # The stack's own event has the stack's reason again.
+            and not (reason and event.get("PhysicalResourceId") == stack["StackId"])
         ]
         return "".join(lines) or " CloudFormation gives no reason."
 
@@ -205,8 +213,7 @@ class Deployment:
     # -- What others need to know -----------------------------------------------
 
     def outputs(self):
-        outputs = self.cloudformation.describe_stacks(StackName=self.stack)["Stacks"][0].get("Outputs", [])
-        return {output["OutputKey"]: output["OutputValue"] for output in outputs}
+        return {output["OutputKey"]: output["OutputValue"] for output in self._described().get("Outputs", [])}
 
     def output(self, name):
         outputs = self.outputs()

@@ -1,3 +1,5 @@
+import contextlib
+import datetime
 import io
 import os
 import shutil
@@ -77,6 +79,45 @@ class DeployTest(unittest.TestCase):
         self.write("sample.yaml", "Parameters: { AuthorizerFunctionArn: { Type: String } }")
         sample = self.deployment("sample", os.path.join(self.folder, "sample.yaml"), {"AuthorizerFunctionArn": "arn:x"})
         self.assertEqual(sample._parameters(), [{"ParameterKey": "AuthorizerFunctionArn", "ParameterValue": "arn:x"}])
+
+    def test_a_stack_without_functions_has_its_bucket_before_its_template_is_put_there(self):
+        template = self.write("data.yaml", "Resources: { Table: { Type: AWS::DynamoDB::Table, Properties: {} } }")
+        deployment = self.deployment("data", template, {})
+        calls = []
+        deployment._client = lambda service: types.SimpleNamespace(
+            create_bucket=lambda Bucket: calls.append(("create", Bucket)),
+            put_object=lambda Bucket, Key, Body: calls.append(("put", Bucket)))
+        deployment._status = lambda: "CREATE_COMPLETE"
+        deployment.cloudformation = types.SimpleNamespace(update_stack=lambda **request: None)
+        deployment._deployed_resources = dict
+        with contextlib.redirect_stdout(io.StringIO()):
+            deployment.run()
+        self.assertEqual(calls, [("create", deploy.BUCKET), ("put", deploy.BUCKET)])
+
+    def test_a_deployment_that_failed_tells_the_reason_of_the_stack_and_of_each_resource_once(self):
+        now = datetime.datetime.now(datetime.timezone.utc)
+        stack = {"StackId": "arn:stack", "StackStatus": "CREATE_FAILED"}
+        events = [
+            {"LogicalResourceId": name, "ResourceType": kind, "PhysicalResourceId": physical,
+             "ResourceStatus": status, "Timestamp": at, **reason}
+            for name, kind, physical, status, at, reason in (
+                ("user-api-key", "AWS::CloudFormation::Stack", "arn:stack", "CREATE_FAILED", now, {"ResourceStatusReason": "no room"}),
+                ("Table", "AWS::DynamoDB::Table", "", "CREATE_FAILED", now, {}),
+                ("Bus", "AWS::Events::EventBus", "", "CREATE_FAILED", now, {"ResourceStatusReason": "no bus"}),
+                ("Old", "AWS::Events::EventBus", "", "CREATE_FAILED", now - datetime.timedelta(minutes=1), {}),
+            )
+        ]
+        deployment = self.deployment()
+        deployment.cloudformation = types.SimpleNamespace(
+            describe_stacks=lambda StackName: {"Stacks": [stack]}, describe_stack_events=lambda StackName: {"StackEvents": events})
+        resources = "\n    Bus (AWS::Events::EventBus): no bus\n    Table (AWS::DynamoDB::Table): no reason given"
+        of_stack = "\n    user-api-key (AWS::CloudFormation::Stack): no room"
+        self.assertEqual(deployment._failures(now.timestamp()), resources + of_stack)
+        stack["StackStatusReason"] = "no room"
+        self.assertEqual(deployment._failures(now.timestamp()), "\n    no room" + resources)
+        events.clear()
+        stack.clear()
+        self.assertEqual(deployment._failures(now.timestamp()), " CloudFormation gives no reason.")
 
     def test_variables_are_named_after_functions(self):
         for logical_id, variable in {

@@ -12,9 +12,14 @@ import sys
 
 from console import Failure, step
 
+OLDEST_PYTHON = (3, 11)  # what pycparser and rpds-py in requirements.txt ask for
+
 
 def check():
     """Refuses a Python that the environment cannot be made with."""
+    if sys.version_info < OLDEST_PYTHON:
+        raise Failure("The local stack needs Python %d.%d or newer; this is Python %d.%d (%s). Name another with PYTHON=." % (
+            *OLDEST_PYTHON, *sys.version_info[:2], sys.executable))
     try:
         import ensurepip  # noqa: F401  (Debian ships venv without it)
         import venv  # noqa: F401

@@ -68,7 +68,7 @@ class SamLocal:
     def start(self):
         """Starts everything, and answers what a client needs to know of it."""
         self.folder.write(self.record)
-        self._start("issuer", servers.start_issuer(self.folder, self.options.port, os.path.join(BUILD, "issuer")))
+        self._start("issuer", lambda: servers.start_issuer(self.folder, self.options.port, os.path.join(BUILD, "issuer")))
         servers.wait_for(self.children["issuer"], "the issuer on %s" % self.issuer_url,
                          self.issuer_url + "/.well-known/openid-configuration", self.folder.file("issuer.log"))
         self._start_localstack()
@@ -80,7 +80,7 @@ class SamLocal:
         for name, command, port in (("api", "start-api", self.api_port), ("lambda", "start-lambda", self.lambda_port)):
             # What was used once stays warm, as on AWS.
             arguments = self.sam(command, "--host", "127.0.0.1", "--port", str(port), "--warm-containers", "LAZY")
-            self._start(name, processes.start(arguments, self.sam_env(), self.folder.file(name + ".log")))
+            self._start(name, lambda: processes.start(arguments, self.sam_env(), self.folder.file(name + ".log")))
         self._wait_for_api()
         settings = {
             "API_URL": self.api_url, "AWS_ENDPOINT_URL": self.endpoint, "AWS_ENDPOINT_URL_LAMBDA": self.lambda_url,
@@ -101,10 +101,11 @@ class SamLocal:
 
     # -- Parts ------------------------------------------------------------------
 
-    def _start(self, name, child):
-        self.children[name] = child
-        self.record["processes"][name] = processes.record(child.pid)
-        self.folder.write(self.record)
+    def _start(self, name, launch):
+        with ending.undisturbed():
+            self.children[name] = launch()
+            self.record["processes"][name] = processes.record(self.children[name].pid)
+            self.folder.write(self.record)
 
     def _start_localstack(self):
         with step("Starting LocalStack" if self.composed else "Asking LocalStack at %s" % self.endpoint):
@@ -240,10 +241,13 @@ def clear(folder, options):
         return
     for process in record["processes"].values():
         processes.stop(process, folder.path, grace=SAM_GRACE_SECONDS)
-    if record["composed"]:
-        compose(options.localstack_port, "down", "--volumes")
     if os.path.exists(options.env_file):
         os.remove(options.env_file)
+    if record["composed"]:
+        done = compose(options.localstack_port, "down", "--volumes")
+        if done.returncode != 0:
+            say("LocalStack could not be stopped; the next `make sam-local` tries again:\n%s" % done.stdout.strip())
+            return
     folder.remove()
 
 
@@ -253,7 +257,7 @@ def run(options):
         raise Failure("Another `make sam-local` or `make sam-local-test` is at work in this checkout.")
     try:
         clear(folder, options)  # what a run that was killed left
-        sam_prerequisites.check_ports(options.port)
+        sam_prerequisites.check_ports(options.port, None if options.endpoint else options.localstack_port)
         local = SamLocal(options, folder)
         try:
             settings = local.start()
@@ -292,7 +296,7 @@ def serve(local):
 def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=("serve", "test"))
-    parser.add_argument("--dir", default=os.path.join(BUILD, "sam-local"))
+    parser.add_argument("--dir", default=sam_prerequisites.DEFAULT_DIR)
     parser.add_argument("--env-file", default=os.path.join(BUILD, "sam-local.env"))
     parser.add_argument("--sam", default=os.path.join(ROOT, ".venv", "sam", "bin", "sam"))
     parser.add_argument("--port", type=int, default=3000, help="the API's; the two after it are the issuer's and Lambda's")

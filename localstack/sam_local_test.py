@@ -1,7 +1,10 @@
+import contextlib
+import io
 import json
 import os
 import re
 import shutil
+import signal
 import stat
 import tempfile
 import types
@@ -9,6 +12,7 @@ import unittest
 from unittest import mock
 
 import deploy
+import ending
 import sam_local
 import sam_template
 import sam_tests
@@ -87,6 +91,30 @@ class SamLocalTest(unittest.TestCase):
         with mock.patch("deploy.Deployment", lambda *_arguments, **_options: data):
             with self.assertRaisesRegex(Failure, r"does not know AWS::DAX::Cluster \(Cluster\)"):
                 self.local()._deploy(template)
+
+    def test_a_localstack_that_could_not_be_stopped_stays_on_record(self):
+        self.folder.write({"processes": {}, "composed": True})
+        options = sam_local.parse(["serve", "--env-file", os.path.join(self.root, "env")])
+        for status, told, left in ((1, "could not be stopped.*tries again:\nno engine", True), (0, "^$", False)):
+            done, said = types.SimpleNamespace(returncode=status, stdout="no engine\n"), io.StringIO()
+            with mock.patch.object(sam_local, "compose", lambda *_arguments, done=done: done), contextlib.redirect_stdout(said):
+                sam_local.clear(self.folder, options)
+            self.assertRegex(said.getvalue(), told)
+            self.assertEqual(self.folder.read() is not None, left)
+
+    def test_a_signal_waits_until_what_is_started_is_on_record(self):
+        local, process = self.local(), types.SimpleNamespace(pid=os.getpid())
+
+        def launch():
+            os.kill(os.getpid(), signal.SIGTERM)
+            return process
+
+        handlers = {number: signal.getsignal(number) for number in ending.SIGNALS}
+        self.addCleanup(lambda: [signal.signal(*each) for each in handlers.items()])
+        ending.listen()
+        with self.assertRaises(ending.Stopped):
+            local._start("api", launch)
+        self.assertEqual(self.folder.read()["processes"]["api"]["pid"], process.pid)
 
     def test_a_part_that_ended_is_told_with_the_end_of_its_log(self):
         local = self.local()

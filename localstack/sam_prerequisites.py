@@ -1,9 +1,11 @@
 """Says what is missing for SAM local with LocalStack, before anything is built.
 
-  python3 localstack/sam_prerequisites.py --port PORT [--endpoint URL [--endpoint-in-container URL]] [--sam PROGRAM]
+  python3 localstack/sam_prerequisites.py --port PORT --localstack-port PORT
+      [--endpoint URL [--endpoint-in-container URL]] [--sam PROGRAM]
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -14,13 +16,17 @@ sys.dont_write_bytecode = True
 import python_environment
 import servers
 from console import Failure
+from stack_folder import StackFolder
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+DEFAULT_DIR = os.path.join(ROOT, "build", "sam-local")
 
 WITHOUT_DOCKER = "Without Docker, `make run` and `make test` use MiniStack, which is one process."
 ANSWER_SECONDS = 30
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-def check(endpoint, inner_endpoint, sam, port):
+def check(endpoint, inner_endpoint, sam):
     """endpoint is that of a LocalStack which runs already; without one Docker has to start it."""
     python_environment.check()
     if shutil.which("docker") is None:
@@ -42,14 +48,17 @@ def check(endpoint, inner_endpoint, sam, port):
                       "Docker's bridge)." % endpoint)
     if sam and shutil.which(sam) is None:
         raise Failure("SAM CLI is missing: %s is no program. Without SAM= it is installed into .venv/sam." % sam)
-    check_ports(port)
 
 
-def check_ports(port):
+def check_ports(port, localstack_port):
+    """localstack_port is that of the LocalStack which is to be started, or None when one runs already."""
     for number in ports(port):
         if not servers.is_free(number):
             raise Failure("Port %d is already in use; choose three others with SAM_PORT=, for example SAM_PORT=%d." % (
                 number, port + 100))
+    if localstack_port is not None and not servers.is_free(localstack_port):
+        raise Failure("Port %d is already in use, perhaps by `make run`; choose another for LocalStack with LOCALSTACK_PORT=. "
+                      "Or name a LocalStack that runs there with LOCALSTACK_ENDPOINT=." % localstack_port)
 
 
 def ports(port):
@@ -84,9 +93,13 @@ def main():
     parser.add_argument("--endpoint-in-container", default="")
     parser.add_argument("--sam", default="")
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--localstack-port", type=int, required=True)
     options = parser.parse_args()
     try:
-        check(options.endpoint, options.endpoint_in_container, options.sam, options.port)
+        check(options.endpoint, options.endpoint_in_container, options.sam)
+        # What a killed command left on them is stopped first, and then they are checked again.
+        if StackFolder(DEFAULT_DIR).read() is None:
+            check_ports(options.port, None if options.endpoint else options.localstack_port)
     except Failure as failure:
         sys.exit(str(failure))
 

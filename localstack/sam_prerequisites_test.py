@@ -1,12 +1,12 @@
 import os
 import shutil
-import socket
 import tempfile
 import unittest
 from unittest import mock
 
 import sam_prerequisites
 from console import Failure
+from stack_folder import StackFolder
 
 
 class SamPrerequisitesTest(unittest.TestCase):
@@ -17,9 +17,6 @@ class SamPrerequisitesTest(unittest.TestCase):
         patch = mock.patch.dict(os.environ, {"PATH": self.folder})
         patch.start()
         self.addCleanup(patch.stop)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
 
     def install(self, name, script="exit 0"):
         path = os.path.join(self.folder, name)
@@ -28,9 +25,8 @@ class SamPrerequisitesTest(unittest.TestCase):
         os.chmod(path, 0o700)
         return path
 
-    def check(self, endpoint="", inner_endpoint="", sam="", port=40001):
-        with mock.patch("servers.is_free", lambda number: number != self.port):
-            sam_prerequisites.check(endpoint, inner_endpoint, sam, port)
+    def check(self, endpoint="", inner_endpoint="", sam=""):
+        sam_prerequisites.check(endpoint, inner_endpoint, sam)
 
     def refused(self, what, **options):
         with self.assertRaisesRegex(Failure, what):
@@ -75,11 +71,24 @@ class SamPrerequisitesTest(unittest.TestCase):
         self.install("docker")
         self.refused("SAM CLI is missing: /nowhere/sam is no program", sam="/nowhere/sam")
 
-    def test_each_of_the_three_ports_must_be_free(self):
+    def test_each_port_must_be_free(self):
+        with mock.patch("servers.is_free", lambda number: number != 3002):
+            for port in (3000, 3001, 3002):
+                with self.assertRaisesRegex(Failure, "Port 3002 is already in use.*SAM_PORT="):
+                    sam_prerequisites.check_ports(port, 4566)
+            with self.assertRaisesRegex(Failure, "Port 3002 is already in use.*LOCALSTACK_PORT=.*LOCALSTACK_ENDPOINT="):
+                sam_prerequisites.check_ports(4000, 3002)
+            sam_prerequisites.check_ports(3003, None)
+
+    def test_what_a_killed_run_left_on_its_ports_is_no_hindrance(self):
         self.install("docker")
-        for port in (self.port, self.port - 1, self.port - 2):
-            self.refused("Port %d is already in use.*SAM_PORT=" % self.port, port=port)
-        self.check(port=self.port + 1)
+        folder = os.path.join(self.folder, "sam-local")
+        with mock.patch("servers.is_free", lambda number: False), mock.patch.object(sam_prerequisites, "DEFAULT_DIR", folder), \
+                mock.patch("sys.argv", ["", "--port=3000", "--localstack-port=4566"]):
+            with self.assertRaisesRegex(SystemExit, "Port 3000 is already in use"):
+                sam_prerequisites.main()
+            StackFolder(folder).write({"processes": {}, "composed": True})
+            sam_prerequisites.main()
 
 
 if __name__ == "__main__":

@@ -8,16 +8,10 @@
 
 import sys
 
-OLDEST_PYTHON = (3, 11)  # what pycparser and rpds-py in requirements.txt ask for
-if sys.version_info < OLDEST_PYTHON:
-    sys.exit("The local stack needs Python %d.%d or newer; this is Python %d.%d (%s)." % (
-        OLDEST_PYTHON + tuple(sys.version_info[:2]) + (sys.executable,)))
-
 # The checkout stays as it is, without __pycache__.
 sys.dont_write_bytecode = True
 
 import argparse
-import contextlib
 import os
 import signal
 import subprocess
@@ -41,8 +35,8 @@ PATIENCE_SECONDS = 180
 
 def check(options):
     python_environment.check()
-    record = running(StackFolder(options.dir))
-    if record is None and options.port:
+    # What a killed command left on them is stopped first, and then they are checked again.
+    if options.port and StackFolder(options.dir).read() is None:
         servers.check_ports(options.port)
 
 
@@ -191,7 +185,7 @@ def start_on(folder, options, mode, python, port):
         ("ministack", lambda: servers.start_ministack(folder, port, python, launcher)),
         ("issuer", lambda: servers.start_issuer(folder, port, os.path.join(BUILD, "issuer"))),
     ):
-        with undisturbed():
+        with ending.undisturbed():
             children[name] = launch()
             record["processes"][name] = processes.record(children[name].pid)
             folder.write(record)
@@ -295,20 +289,6 @@ def read_env(path):
 
 
 # -- Command line -----------------------------------------------------------------
-
-@contextlib.contextmanager
-def undisturbed():
-    """Holds signals back until what is started is on record, and so will be stopped."""
-    arrived = []
-    handlers = {number: signal.signal(number, lambda each, _frame: arrived.append(each)) for number in ending.SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    if arrived:
-        ending.stop(arrived[0], None)
-
 
 def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -7,30 +7,28 @@ import contextlib
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 
 sys.dont_write_bytecode = True
 
 import run_tests
+from run_tests import ROOT, ending
 from test_events import Part
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FOLDER = os.path.join(ROOT, "infra", "fuzz")
 CONTRACT = os.path.join(ROOT, "infra", "openapi.yaml")
 
 
 def main(seed):
-    for number in run_tests.SIGNALS:
-        signal.signal(number, run_tests.stop)
+    ending.listen()
     part = Part("contract")
     try:
         with run_tests.local_stack(part) as settings:
             if settings is None:
                 return 1
             status = fuzz({**os.environ, **settings}, seed)
-    except run_tests.Stopped as stopped:
+    except ending.Stopped as stopped:
         return 128 + stopped.args[0]
     return status or part.failed
 

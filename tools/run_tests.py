@@ -17,7 +17,11 @@ import time
 
 sys.dont_write_bytecode = True
 
-from test_events import Part
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.append(os.path.join(ROOT, "localstack"))
+
+import ending  # noqa: E402  (the local stack's scripts have no package)
+from test_events import Part  # noqa: E402
 
 GO = os.environ.get("GO", "go")
 STACK = ["--dir", "build/test-stack"]
@@ -28,18 +32,11 @@ DYNAMODB_LOCAL = [sys.executable, "-B", "localstack/dynamodb_local.py"]
 CANNOT_RUN = 3  # its status when this machine lacks something
 # A test waits for the clock to come round by itself.
 QUICK_CLOCK = ["--parameter", "SweepSchedule=rate(1 minute)"]
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE_SECONDS = 5
 
 
-class Stopped(BaseException):
-    """The person, or the system, wants the tests to end."""
-
-
 def main(modules):
-    for number in SIGNALS:
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
-            signal.signal(number, stop)
+    ending.listen()
     # A stack that somebody else started is not the one to test.
     env = {name: value for name, value in os.environ.items() if name != "LOCAL_ENV"}
     parts = []
@@ -48,7 +45,7 @@ def main(modules):
             prove(parts, {**env, "PROOF": "full"})
         else:
             test(parts, modules, env)
-    except Stopped as stopped:
+    except ending.Stopped as stopped:
         print("Stopped; what has run until now:")
         return 128 + stopped.args[0]
     finally:
@@ -161,7 +158,7 @@ def local_stack(part):
                 part.fail("the local stack did not start")
                 yield None
         finally:
-            ignore_signals()
+            ending.ignore_signals()
             if stack("down", stdout=subprocess.DEVNULL) != 0:
                 part.fail("the local stack did not stop")
 
@@ -180,7 +177,7 @@ def stack(command, *arguments, **options):
                                stdin=subprocess.DEVNULL, start_new_session=True, **options)
     try:
         return process.wait()
-    except Stopped:
+    except ending.Stopped:
         process.terminate()
         process.wait()
         raise
@@ -206,17 +203,6 @@ def summarize(parts):
         print("%-*s  %6d  %6d  %7d  %7.1f" % (width, part.name, part.passed, part.failed, part.skipped, part.seconds))
     print("%d passed, %d failed, %d skipped" % tuple(
         sum(getattr(part, name) for part in parts) for name in ("passed", "failed", "skipped")), flush=True)
-
-
-def stop(number, _frame):
-    ignore_signals()
-    raise Stopped(number)
-
-
-def ignore_signals():
-    """What follows is cleaning up, which a second Ctrl-C must not break off."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":
