@@ -21,8 +21,8 @@ import (
 
 // The time that template.yaml gives those that nobody waits for.
 const (
-	relayTimeout = time.Minute
-	sweepTimeout = 15 * time.Minute
+	RelayTimeout = time.Minute
+	SweepTimeout = 15 * time.Minute
 )
 
 // startClock starts the functions that nobody waits for.
@@ -42,7 +42,7 @@ func (p *Process) Relay(ctx context.Context, records []events.DynamoDBEventRecor
 	if err != nil {
 		return "", err
 	}
-	out, err := invokeFor(ctx, relayTimeout, p.relay, payload)
+	out, err := invokeFor(ctx, RelayTimeout, p.relay, payload)
 	if err != nil {
 		return "", err
 	}
@@ -63,7 +63,7 @@ func (p *Process) Relay(ctx context.Context, records []events.DynamoDBEventRecor
 
 // Sweep has the clock come round.
 func (p *Process) Sweep(ctx context.Context) (counts sweep.Counts, err error) {
-	out, err := invokeFor(ctx, sweepTimeout, p.sweep, []byte(`{}`))
+	out, err := invokeFor(ctx, SweepTimeout, p.sweep, []byte(`{}`))
 	if err != nil {
 		return counts, err
 	}
