@@ -21,8 +21,8 @@ import (
 
 // The time that template.yaml gives those that nobody waits for.
 const (
-	RelayTimeout = time.Minute
-	SweepTimeout = 15 * time.Minute
+	relayTimeout = time.Minute
+	sweepTimeout = 15 * time.Minute
 )
 
 // startClock starts the functions that nobody waits for.
@@ -42,7 +42,7 @@ func (p *Process) Relay(ctx context.Context, records []events.DynamoDBEventRecor
 	if err != nil {
 		return "", err
 	}
-	out, err := invokeFor(ctx, RelayTimeout, p.relay, payload)
+	out, err := invokeFor(ctx, relayTimeout, p.relay, payload)
 	if err != nil {
 		return "", err
 	}
@@ -63,7 +63,7 @@ func (p *Process) Relay(ctx context.Context, records []events.DynamoDBEventRecor
 
 // Sweep has the clock come round.
 func (p *Process) Sweep(ctx context.Context) (counts sweep.Counts, err error) {
-	out, err := invokeFor(ctx, SweepTimeout, p.sweep, []byte(`{}`))
+	out, err := invokeFor(ctx, sweepTimeout, p.sweep, []byte(`{}`))
 	if err != nil {
 		return counts, err
 	}
@@ -81,21 +81,21 @@ type Poller struct {
 	Deliveries int
 }
 
-// BatchSize is template.yaml's.
-const BatchSize = 100
+// batchSize is template.yaml's.
+const batchSize = 100
 
 const (
 	// longestPause is the longest between two attempts.
 	longestPause = time.Minute
-	// MaxRecordAge is template.yaml's: an older record is given up.
-	MaxRecordAge = 20 * time.Hour
+	// maxRecordAge is template.yaml's: an older record is given up.
+	maxRecordAge = 20 * time.Hour
 )
 
 // Poll delivers until no record is left. One that is given up is an error.
 func (p *Poller) Poll(ctx context.Context, process *Process) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, MaxRecordAge, errors.New("a record was given up"))
+	ctx, cancel := context.WithTimeoutCause(ctx, maxRecordAge, errors.New("a record was given up"))
 	defer cancel()
-	pause, size := time.Second, BatchSize
+	pause, size := time.Second, batchSize
 	for {
 		p.pending = append(p.pending, p.Next()...)
 		if len(p.pending) == 0 {
@@ -113,7 +113,7 @@ func (p *Poller) Poll(ctx context.Context, process *Process) error {
 				return errors.New("the relay reported a record that it was not given")
 			}
 		default:
-			pause, size = time.Second, BatchSize
+			pause, size = time.Second, batchSize
 		}
 		p.pending = p.pending[done:]
 		if err == nil && failed == "" {
