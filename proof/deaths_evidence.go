@@ -11,8 +11,8 @@ import (
 )
 
 // announcedAndCurrent checks that every change of the history has arrived on the
-// bus and nothing has that is not in the table, and that consumers who read
-// AWSCURRENT get the Active key.
+// bus and nothing has that is not in the table, that the secrets of keys that were
+// all deleted are gone, and that consumers who read AWSCURRENT get the Active key.
 func (s *scene) announcedAndCurrent() error {
 	changes, err := s.changes()
 	if err != nil {
@@ -41,10 +41,14 @@ func (s *scene) announcedAndCurrent() error {
 			return fmt.Errorf("notice %s announces what was not committed", id)
 		}
 	}
-	rotatedByClock := 0
+	secrets, rotatedByClock := s.backend.Secrets.(*vaulttest.Engine), 0
 	for _, change := range changes {
 		if arrived[change.ID] != change.Revision {
 			return fmt.Errorf("change %d, %s, was not announced", change.Revision, change.Type)
+		}
+		deletedAll := change.Type == apikey.EventAllDeleted || change.Type == apikey.EventOwnerSuspended
+		if deletedAll && secrets.Labels(change.SecretARN) != nil {
+			return fmt.Errorf("change %d deleted all keys, and their secret is still there", change.Revision)
 		}
 		if change.Type == apikey.EventRotated && change.Actor.Kind == apikey.ActorSchedule {
 			rotatedByClock++
@@ -57,7 +61,7 @@ func (s *scene) announcedAndCurrent() error {
 	if err != nil || ring.Active == nil {
 		return err
 	}
-	if labels := s.backend.Secrets.(*vaulttest.Engine).Labels(ring.SecretARN); labels["AWSCURRENT"] != ring.Active.VersionID {
+	if labels := secrets.Labels(ring.SecretARN); labels["AWSCURRENT"] != ring.Active.VersionID {
 		return fmt.Errorf("the Active key's version is %s, the labels are %v", ring.Active.VersionID, labels)
 	}
 	return s.material(ring, false)

@@ -95,7 +95,7 @@ func runCase(t *testing.T, backend servicetest.Backend, o operation, f fault, at
 	for _, check := range []func() error{
 		func() error { return i.wasKept() },
 		func() error { return s.promptly(o, f, first) },
-		func() error { return s.allOrNothing(before, o, f, first) },
+		func() error { return s.allOrNothing(before, o, i, first) },
 	} {
 		if err := check(); err != nil {
 			t.Errorf("after the fault: %v", err)
@@ -157,9 +157,9 @@ func (s *scene) rightly(o operation, answer servicetest.Answer) error {
 }
 
 // allOrNothing checks that the operation was made whole or not at all, that its
-// answer says no less than what was made, and that the Active key's material is
-// where it must be.
-func (s *scene) allOrNothing(before apikey.Ring, o operation, f fault, answer servicetest.Answer) error {
+// answer says no less than what was made, that Secrets Manager changes no answer
+// once it was made, and that the Active key's material is where it must be.
+func (s *scene) allOrNothing(before apikey.Ring, o operation, i *injection, answer servicetest.Answer) error {
 	ring, err := s.ring()
 	if err != nil {
 		return err
@@ -168,8 +168,10 @@ func (s *scene) allOrNothing(before apikey.Ring, o operation, f fault, answer se
 	switch {
 	case made != 0 && made != o.changes:
 		return fmt.Errorf("the ring went from revision %d to %d", before.Revision, ring.Revision)
-	case !f.silent && answer.Status == o.status && made != o.changes:
+	case !i.fault.silent && answer.Status == o.status && made != o.changes:
 		return fmt.Errorf("answered %d, and nothing was made", answer.Status)
+	case made > 0 && i.first.service == "SecretsManager" && !i.fault.silent && !i.fault.defect && answer.Status != o.status:
+		return fmt.Errorf("answered %d after it was made: %s", answer.Status, answer.Text)
 	case o.issues && before.Active != nil && ring.Active == nil:
 		return errors.New("a rotation left no Active key")
 	}
