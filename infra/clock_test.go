@@ -2,30 +2,21 @@ package infra_test
 
 import (
 	"fmt"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/pb33f/go-yaml"
 )
 
 // An alarm that counts periods in a row never rings when the clock runs in some of
 // them only, and one that waits for a run rings when all is well.
 func TestTheClockRunsInEveryPeriodOfItsAlarms(t *testing.T) {
-	text, err := os.ReadFile("../template.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var template struct {
 		Parameters map[string]struct {
 			Default        string `yaml:"Default"`
 			AllowedPattern string `yaml:"AllowedPattern"`
 		} `yaml:"Parameters"`
 	}
-	if err := yaml.Unmarshal(text, &template); err != nil {
-		t.Fatal(err)
-	}
+	readTemplate(t, "../template.yaml", &template)
 	schedule := template.Parameters["SweepSchedule"]
 	allowed, err := regexp.Compile(schedule.AllowedPattern)
 	if err != nil {

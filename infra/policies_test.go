@@ -1,7 +1,6 @@
 package infra_test
 
 import (
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -73,18 +72,8 @@ func (a *actions) UnmarshalYAML(node *yaml.Node) error {
 // loadResources are the template's resources by their logical ids.
 func loadResources(t *testing.T) map[string]resource {
 	t.Helper()
-	text, err := os.ReadFile("../template.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var template struct {
-		Resources map[string]yaml.Node `yaml:"Resources"`
-	}
-	if err := yaml.Unmarshal(text, &template); err != nil {
-		t.Fatal(err)
-	}
 	resources := map[string]resource{}
-	for name, node := range template.Resources {
+	for name, node := range resourcesOf(t, "../template.yaml") {
 		r := resource{Type: valueOf(&node, "Type")}
 		switch r.Type {
 		case "AWS::Serverless::Function", "AWS::IAM::Role":

@@ -14,16 +14,10 @@ import (
 // protected are the template's resources with all their properties.
 func protected(t *testing.T) map[string]protectedResource {
 	t.Helper()
-	text, err := os.ReadFile("../template.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var template struct {
 		Resources map[string]protectedResource `yaml:"Resources"`
 	}
-	if err := yaml.Unmarshal(text, &template); err != nil {
-		t.Fatal(err)
-	}
+	readTemplate(t, "../template.yaml", &template)
 	return template.Resources
 }
 
@@ -146,10 +140,6 @@ func TestTheTableCanBeBroughtBack(t *testing.T) {
 }
 
 func TestTheReadmeTellsEveryParameterWithItsDefault(t *testing.T) {
-	text, err := os.ReadFile("../template.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -159,9 +149,7 @@ func TestTheReadmeTellsEveryParameterWithItsDefault(t *testing.T) {
 			Default *string `yaml:"Default"`
 		} `yaml:"Parameters"`
 	}
-	if err := yaml.Unmarshal(text, &template); err != nil {
-		t.Fatal(err)
-	}
+	readTemplate(t, "../template.yaml", &template)
 	_, section, _ := strings.Cut(string(readme), "\n## Deploy to AWS\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	told := map[string]string{}
