@@ -16,6 +16,9 @@ STACK ?= build/stack
 # When the person began to wait.
 STARTED_AT := $(shell date +%s)
 
+# The folders of stacks that run, or were killed; SAM local is no stack that down stops.
+STACKS = $(patsubst %/stack.json,%,$(filter-out build/sam-local/%,$(wildcard build/*/stack.json)))
+
 FUNCTIONS := $(patsubst functions/%/bootstrap/main.go,%,$(wildcard functions/*/bootstrap/main.go))
 # Without the old RPC mode of Lambda's library, and without HTTP/2, which nothing
 # needs that a function calls. Without the commit too, and without flags from
@@ -62,7 +65,8 @@ up: startable build-local ## start the same in the background, or deploy to it a
 down: have-python ## stop what up started and remove what it left
 	@exec $(PYTHON) localstack/stack.py down --dir $(STACK)
 
-clean: down ## remove everything that was built or installed here
+clean: have-python ## stop every stack and remove everything that was built or installed here
+	@for folder in $(sort $(STACK) $(STACKS)); do $(PYTHON) localstack/stack.py down --dir $$folder || exit 1; done
 	@rm -rf build .venv
 
 have-go:

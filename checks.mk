@@ -21,12 +21,12 @@ export GO
 
 .PHONY: test prove fuzz fuzz-api bench lint vulncheck drift reproducible sbom
 
-test: build-local ## run every test: units, properties, contracts, then end to end on a stack of its own
+test: have-python build-local ## run every test: units, properties, contracts, then end to end on a stack of its own
 	@echo "== the local stack's scripts"
 	@$(PYTHON) -B localstack/python_environment.py -m unittest discover -s localstack -p '*_test.py'
 	@exec $(PYTHON) tools/run_tests.py $(MODULES)
 
-prove: build-local ## run the proofs (proof/) in their long form: thousands of concurrent histories
+prove: have-python build-local ## run the proofs (proof/) in their long form: thousands of concurrent histories
 	@exec $(PYTHON) tools/run_tests.py --prove
 
 # Making what is new shorter takes a minute each else, in which nothing is tried.
@@ -92,7 +92,7 @@ vulncheck: have-go ## look for known vulnerabilities in what is linked
 		exit $$status; \
 	done
 
-drift: have-go ## check that what is generated is what the sources generate
+drift: have-go have-python ## check that what is generated is what the sources generate
 	@$(PYTHON) tools/drift.py $(MODULES)
 
 reproducible: have-go .venv/sam/complete ## check that the functions are the same bytes wherever they are built

@@ -95,7 +95,7 @@ def _members(group):
             if state is not None and state[2] == str(group):
                 commands.append(_proc_command(pid))
         return commands
-    for line in _ps("-A", "-o", "pgid=", "-o", "stat=", "-o", "command="):
+    for line in _ps("-A", "-ww", "-o", "pgid=", "-o", "stat=", "-o", "command="):
         pgid, state, command = (line.split(None, 2) + [""])[:3]
         if pgid == str(group) and not state.startswith("Z"):
             commands.append(command)

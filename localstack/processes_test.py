@@ -70,13 +70,13 @@ class ProcessesTest(unittest.TestCase):
 
 @unittest.skipUnless(shutil.which("ps"), "there is no ps")
 class ProcessesWithoutProcTest(ProcessesTest):
-    """The same where there is no /proc."""
+    """The same where there is no /proc, in a terminal that the command lines do not fit in."""
 
     def setUp(self):
         super().setUp()
-        without = mock.patch.object(processes, "HAS_PROC", False)
-        without.start()
-        self.addCleanup(without.stop)
+        for patch in (mock.patch.object(processes, "HAS_PROC", False), mock.patch.dict(os.environ, COLUMNS="40")):
+            patch.start()
+            self.addCleanup(patch.stop)
 
 
 def wait_until(condition):

@@ -73,7 +73,7 @@ func suffix() string { return strings.ToLower(rand.Text()[:10]) }
 func readEnv(path string) (map[string]string, error) {
 	env, err := deployed.ReadEnv(path)
 	if err != nil {
-		return nil, fmt.Errorf("the local stack is not running (%w)", err)
+		return nil, fmt.Errorf("the local stack is not running; start it with `make up` or `make run` (%w)", err)
 	}
 	for _, name := range []string{"API_URL", "ISSUER_URL", "AWS_ENDPOINT_URL", "TABLE_NAME", "EVENT_BUS_NAME", "SWEEP_FUNCTION"} {
 		if env[name] == "" {

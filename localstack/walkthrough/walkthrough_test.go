@@ -284,7 +284,7 @@ func TestFailsAtTheFirstBrokenPromise(t *testing.T) {
 
 func TestSaysWhenStackDoesNotRun(t *testing.T) {
 	err := run(&strings.Builder{}, filepath.Join(t.TempDir(), "local.env"), 0, time.Minute)
-	if err == nil || !strings.Contains(err.Error(), "the local stack is not running") {
+	if err == nil || !strings.Contains(err.Error(), "the local stack is not running; start it with `make up`") {
 		t.Errorf("unclear: %v", err)
 	}
 }
