@@ -100,6 +100,8 @@ func (s *Store) transaction(
 	}
 	if idempotency.Key != "" {
 		record := encodeRecord(idempotencyRecord{operation: idempotency.Operation, event: *event})
+		// A second lock: no record comes without the ring's next revision, which the
+		// ring's own condition guards.
 		items = append(items, types.TransactWriteItem{Put: &types.Put{
 			TableName:                 &s.table,
 			Item:                      with(idempotencyKey(locator, idempotency.Key), record, s.now().Add(IdempotencyTTL)),
