@@ -1,5 +1,6 @@
 # Everyday tools, for a deployment that runs; the Makefile includes this file.
 # Their variables are no `?=`: the environment means something else by ENV and TIME.
+# TOKEN is one: a token is better kept out of command lines.
 
 #: logs, invoke-, redrive, load: the file that describes the deployment; else what make up wrote
 ENV := $(if $(filter build/stack,$(STACK)),build/local.env,$(STACK).env)
@@ -9,6 +10,8 @@ FUNCTION :=
 SINCE := 60
 #: invoke-: the file to send, such as events/view.json
 EVENT :=
+#: invoke-: the bearer token to send; else a fresh one of the local issuer
+TOKEN ?=
 #: redrive: delete this message, by its id, without announcing anything
 FORGET :=
 #: restore: the restored table

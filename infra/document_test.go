@@ -202,6 +202,9 @@ func TestReferencesFitTheContract(t *testing.T) {
 	for _, test := range []struct{ schema, fits, breaks string }{
 		{"ScheduleId", strings.Repeat("s", 128), strings.Repeat("s", 129)},
 		{"ScheduleId", "A.b_c-9", "a/b"},
+		{"ScheduleId", "...", ".."},
+		{"ScheduleId", ".a", "."},
+		{"JobId", "nightly \u00fc", "nightly \ufffd"},
 		{"ScheduleRef", shortest, shortest[:len(shortest)-1]},
 		{"ScheduleRef", longest, longest + "0"},
 		{"RunRef", sampleRunRef, sampleRunRef + "0"},

@@ -229,7 +229,7 @@ func (b requestBody) checkNaming() (field, wrong string) {
 
 func isText(text string, most int) bool {
 	return text != "" && utf8.RuneCountInString(text) <= most &&
-		!strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
+		!strings.ContainsFunc(text, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) })
 }
 
 func checkLease(seconds *int64) (wrong string) {

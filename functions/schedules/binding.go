@@ -38,7 +38,7 @@ func (b bindingBody) binding(id string) (binding, error) {
 		return binding{}, err
 	}
 	if !apikey.IsScheduleID(id) {
-		return binding{}, apikey.Invalid("scheduleId", "must have 1 to 128 letters, digits, dots, underscores and hyphens")
+		return binding{}, apikey.Invalid("scheduleId", "must have 1 to 128 letters, digits, dots, underscores and hyphens, and more than one or two dots")
 	}
 	wanted := binding{schedule: apikey.Schedule{
 		ID: id, Binding: apikey.FollowActive, JobID: b.JobID, JobType: string(b.JobType), Service: b.Service, Description: b.Description,

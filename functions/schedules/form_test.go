@@ -106,7 +106,7 @@ func TestNotesOfFullLengthAreKept(t *testing.T) {
 // or not at all, and sometimes with more than one expects.
 func TestScheduleIDIsOneTo128OfItsCharacters(t *testing.T) {
 	w := newWorld(t)
-	for _, id := range []string{"a", "Z9", "a.b_c-d", ".", "..", "...", "-", "_", "RING", "EVENT", "0", "null", strings.Repeat("x", 128)} {
+	for _, id := range []string{"a", "Z9", "a.b_c-d", "...", "-", "_", "RING", "EVENT", "0", "null", strings.Repeat("x", 128)} {
 		w.send(bind(id, following)).Must(http.StatusCreated)
 		if got := w.shown(w.send(read(id)).Must(http.StatusOK)); got.ID != id || got.ScheduleRef != w.ref(id) {
 			t.Errorf("%q is shown as %+v", id, got)
@@ -115,7 +115,7 @@ func TestScheduleIDIsOneTo128OfItsCharacters(t *testing.T) {
 	}
 	revision := w.Ring(functest.Jane).Revision
 	for _, id := range []string{
-		"", " ", "a b", "a ", "a/b", "/", "../ring", "a%2Fb", "%2e%2e", "a%", "a+b", "a#b", "a?b", "a~b", "a*", "a,b", "a:b", "a@b",
+		"", ".", "..", " ", "a b", "a ", "a/b", "/", "../ring", "a%2Fb", "%2e%2e", "a%", "a+b", "a#b", "a?b", "a~b", "a*", "a,b", "a:b", "a@b",
 		"a\\b", `a"b`, "a\nb", "a\x00", "a\x7f", "\xff", "ä", "ａ", "а", "a\u200b", "١", "\U0001f511", "{scheduleId}", "SCHEDULE#a",
 		strings.Repeat("x", 129), strings.Repeat("x", 100_000), functest.SecondCredential[:50] + "…",
 		functest.SecondCredential, functest.SecondCredential[:97], "x-" + functest.SecondCredential,

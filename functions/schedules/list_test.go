@@ -53,7 +53,7 @@ func TestUserWithoutSchedulesHasAnEmptyList(t *testing.T) {
 // In the order of bytes: ids that begin alike, and every kind of character.
 func TestSchedulesAreListedInTheOrderOfTheirIDs(t *testing.T) {
 	w := newWorld(t)
-	ids := []string{"-", "-a", ".", "..", "0", "00", "1", "10", "2", "A", "Z", "_", "a", "a-", "a.b", "a0", "aa", "b", "z", "zz", strings.Repeat("z", 128)}
+	ids := []string{"-", "-a", "...", ".a", "0", "00", "1", "10", "2", "A", "Z", "_", "a", "a-", "a.b", "a0", "aa", "b", "z", "zz", strings.Repeat("z", 128)}
 	shuffled := slices.Clone(ids)
 	slices.Reverse(shuffled)
 	w.bindAll(shuffled...)

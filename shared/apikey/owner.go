@@ -52,13 +52,12 @@ func (o Owner) Validate() error {
 	return nil
 }
 
-// isPrintable tells whether s is valid UTF-8 of printable characters only.
+// isPrintable tells whether s is valid UTF-8 of printable characters only. U+FFFD
+// is none of them: it is what gateways and decoders make of every invalid byte and
+// lone surrogate, so two different users, or runs, could become the same one.
 func isPrintable(s string) bool {
-	if !utf8.ValidString(s) {
-		return false
-	}
 	for _, r := range s {
-		if !unicode.IsPrint(r) {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
 			return false
 		}
 	}

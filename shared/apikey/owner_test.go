@@ -95,6 +95,7 @@ func TestInvalidOwnersAreToldWhichPartIsWrong(t *testing.T) {
 			"NUL":               "a\x00",
 			"delete":            "a\x7f",
 			"invalid UTF-8":     "a\xff",
+			"once invalid":      "a\ufffd",
 			"zero width space":  "a\u200bb",
 			"text turned round": "a\u202eb",
 			"unbreakable blank": "a\u00a0b",

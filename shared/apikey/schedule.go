@@ -53,14 +53,15 @@ type Schedule struct {
 const maxScheduleIDBytes = 128
 
 // IsScheduleID tells whether a text can be a schedule's id: 1 to 128 letters,
-// digits, dots, underscores and hyphens, and no credential.
+// digits, dots, underscores and hyphens, no credential, and neither of the two
+// that clients resolve away in a path, "." and "..".
 func IsScheduleID(id string) bool {
 	for i := range len(id) {
 		if !isBase62(id[i]) && id[i] != '.' && id[i] != '_' && id[i] != '-' {
 			return false
 		}
 	}
-	return id != "" && len(id) <= maxScheduleIDBytes && !holdsCredential(id)
+	return id != "" && id != "." && id != ".." && len(id) <= maxScheduleIDBytes && !holdsCredential(id)
 }
 
 // isBoundAs tells whether the other binding says the same.

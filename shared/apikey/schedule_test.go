@@ -242,7 +242,7 @@ func TestScheduleIDsAreWhatASchedulerMayChoose(t *testing.T) {
 	for value := range 256 {
 		character := string([]byte{byte(value)})
 		want := strings.Contains(alphabet, character)
-		for _, text := range []string{character, "nightly" + character, character + "nightly", "night" + character + "ly"} {
+		for _, text := range []string{"n" + character, "nightly" + character, character + "nightly", "night" + character + "ly"} {
 			if got := apikey.IsScheduleID(text); got != want {
 				t.Errorf("%q is an id: %t", text, got)
 			}
@@ -256,8 +256,10 @@ func TestScheduleIDsAreWhatASchedulerMayChoose(t *testing.T) {
 		strings.Repeat("x", 128): true,
 		strings.Repeat("x", 129): false,
 		strings.Repeat("é", 64):  false,
-		".":                      true,
-		"..":                     true,
+		".":                      false,
+		"..":                     false,
+		"...":                    true,
+		".a":                     true,
 		"cpd_nightly":            true,
 		"cpdk_nightly":           false,
 		"of-cpdk_":               false,

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/go-jose/go-jose/v4/json"
 
@@ -130,11 +129,6 @@ func (c claims) principal(names ClaimNames) (apikey.Principal, error) {
 		value, err := c.text(part.claim, part.required)
 		if err != nil {
 			return apikey.Principal{}, err
-		}
-		if strings.ContainsRune(value, utf8.RuneError) {
-			// It is what the decoder makes of every invalid byte and lone
-			// surrogate, so two different users could become the same one.
-			return apikey.Principal{}, refuse(fmt.Sprintf("The token's claim %q is not valid UTF-8.", part.claim))
 		}
 		*part.to = value
 	}

@@ -215,8 +215,8 @@ func TestNothingIsReadForWhatFormAndCallerDecide(t *testing.T) {
 		{"good reference of whom only the ring tells", bySchedule(ref), otherAccount, ringAndSchedule},
 		{
 			"reference to another owner's schedule",
-			bySchedule(apikey.ScheduleRef{Locator: apikey.Locator{15: 1}, ID: "."}.String()), ownAccount,
-			&jobauth.Needs{Ring: apikey.Locator{15: 1}, ScheduleID: "."},
+			bySchedule(apikey.ScheduleRef{Locator: apikey.Locator{15: 1}, ID: "-"}.String()), ownAccount,
+			&jobauth.Needs{Ring: apikey.Locator{15: 1}, ScheduleID: "-"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

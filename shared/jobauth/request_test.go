@@ -14,7 +14,7 @@ import (
 func TestAWrongFieldIsNamed(t *testing.T) {
 	// What is wrong with any text, but for its length.
 	texts := map[string]string{
-		"missing": "", "line break": "a\nb", "NUL": "a\x00", "delete": "a\x7f", "invalid UTF-8": "a\xff",
+		"missing": "", "line break": "a\nb", "NUL": "a\x00", "delete": "a\x7f", "invalid UTF-8": "a\xff", "once invalid": "a\ufffd",
 		"zero width space": "a\u200bb", "text turned round": "a\u202eb", "unbreakable blank": "a\u00a0b",
 		"credential": "run of " + credential(t, 1, 1).Reveal(), "credential cut off": credential(t, 1, 1).Reveal()[:60],
 	}
