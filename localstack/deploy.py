@@ -35,6 +35,8 @@ AUDIENCE = "user-api-key"
 NOTIFICATION_EMAIL = "nobody@example.com"
 SHIPPED_CODE = "build/lambda/"
 DEPLOYED_WITHIN_SECONDS = 120
+# A stack whose first deployment failed can be deleted, and nothing else.
+NEVER_MADE = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
 
 
 class Deployment:
@@ -138,7 +140,11 @@ class Deployment:
             "Parameters": self._parameters(),
             "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
         }
-        if self._status() is None:
+        status = self._status()
+        if status in NEVER_MADE:
+            self.cloudformation.delete_stack(StackName=self.stack)
+            status = self._settled(since)
+        if status is None:
             self.cloudformation.create_stack(**request)
         else:
             try:
@@ -147,14 +153,19 @@ class Deployment:
                 if "No updates are to be performed" in str(refusal):
                     return
                 raise
+        status = self._settled(since)
+        if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+            raise Failure("The deployment failed (%s).%s" % (status, self._failures(since)))
+
+    def _settled(self, since):
+        """The status once nothing is in progress any more, or None when there is no stack."""
         deadline = time.monotonic() + DEPLOYED_WITHIN_SECONDS
-        while (status := self._status()).endswith("_IN_PROGRESS"):
+        while (status := self._status()) is not None and status.endswith("_IN_PROGRESS"):
             if time.monotonic() >= deadline:
                 raise Failure("The deployment is not complete after %d s (%s).%s" % (
                     DEPLOYED_WITHIN_SECONDS, status, self._failures(since)))
             time.sleep(0.05)
-        if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-            raise Failure("The deployment failed (%s).%s" % (status, self._failures(since)))
+        return status
 
     def _parameters(self):
         """The values that differ from AWS; all others are the template's defaults."""

@@ -94,6 +94,19 @@ class DeployTest(unittest.TestCase):
             deployment.run()
         self.assertEqual(calls, [("create", deploy.BUCKET), ("put", deploy.BUCKET)])
 
+    def test_a_stack_that_was_never_made_is_deleted_and_made_anew(self):
+        statuses = []
+        deployment = self.deployment()
+        deployment._upload_template = lambda: "http://127.0.0.1:1/template"
+        deployment._status = lambda: statuses.pop(0)
+        for failed in ("CREATE_FAILED", "ROLLBACK_COMPLETE"):
+            calls = []
+            deployment.cloudformation = types.SimpleNamespace(
+                delete_stack=lambda StackName: calls.append("delete"), create_stack=lambda **request: calls.append("create"))
+            statuses[:] = [failed, "DELETE_IN_PROGRESS", None, "CREATE_IN_PROGRESS", "CREATE_COMPLETE"]
+            deployment._deploy()
+            self.assertEqual((calls, statuses), (["delete", "create"], []))
+
     def test_a_deployment_that_failed_tells_the_reason_of_the_stack_and_of_each_resource_once(self):
         now = datetime.datetime.now(datetime.timezone.utc)
         stack = {"StackId": "arn:stack", "StackStatus": "CREATE_FAILED"}
