@@ -20,17 +20,7 @@ import (
 // FuzzInvoke: whatever the function is invoked with, it answers or refuses without
 // a defect, tells no credential, and lets nobody through to more than one stage.
 func FuzzInvoke(f *testing.F) {
-	files, err := filepath.Glob(filepath.Join(functest.EventsFolder, "*", "*.json"))
-	if err != nil || len(files) == 0 {
-		f.Fatalf("%v, %v", files, err)
-	}
-	for _, file := range files {
-		event, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(event)
-	}
+	addEvents(f)
 	w := newWorld(f)
 	function := authorizer.New(w.World, w.Keys.Rings, w.Now, slog.New(slog.DiscardHandler))
 	f.Fuzz(func(t *testing.T, event []byte) {
@@ -60,4 +50,19 @@ func FuzzInvoke(f *testing.F) {
 			}
 		}
 	})
+}
+
+// addEvents has the fuzzer begin with every event of events/.
+func addEvents(f *testing.F) {
+	files, err := filepath.Glob(filepath.Join(functest.EventsFolder, "*", "*.json"))
+	if err != nil || len(files) == 0 {
+		f.Fatalf("%v, %v", files, err)
+	}
+	for _, file := range files {
+		event, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(event)
+	}
 }
