@@ -141,7 +141,7 @@ class SuiteTest(unittest.TestCase):
             self.assertRegex(name, run)
         for name in ("TestRolesAreEnforced", "TestFaultMatrixOnTheEmulator", "TestProtectedAPIWantsAKey", sam_tests.LAST, "ok"):
             self.assertNotRegex(name, run)
-        self.assertEqual(sam_tests.skipped(), "^TestBadBodiesChangeNothing$/^invalid_UTF-8$")
+        self.assertEqual(sam_tests.skipped(), "^TestBadBodiesChangeNothing$/^invalid_UTF-8.*$")
 
     def test_what_is_left_out_is_there(self):
         for pattern in sam_tests.LEFT_OUT:
