@@ -25,7 +25,7 @@ import urllib.error
 import urllib.request
 
 import servers
-from console import Failure
+from console import Failure, say
 from deployed import ROOT, Deployed, run_in_environment
 
 PLACEHOLDER = re.compile(r"(?<=Bearer )([A-Z][A-Z_]*)_TOKEN\b")
@@ -117,7 +117,7 @@ def lines_of(*functions):
 
 def run(options, tell):
     if not options.function:
-        print("\n".join(lines_of(*sorted(os.listdir(os.path.join(ROOT, "functions"))))))
+        say("\n".join(lines_of(*sorted(os.listdir(os.path.join(ROOT, "functions"))))))
         return 0
     fitting = lines_of(options.function)
     if not options.event and fitting:
@@ -135,7 +135,7 @@ def run(options, tell):
         client = deployed.client("lambda", read_timeout=60, retries={"total_max_attempts": 1})
         answer, failure = invoke(client, name, event)
     # In ASCII: some of it comes from clients, and a terminal obeys some characters.
-    print(json.dumps(answer, indent=2), flush=True)
+    say(json.dumps(answer, indent=2))
     if failure:
         tell("The function failed (%s); `make logs FUNCTION=%s` shows its log." % (failure, options.function))
         return 1

@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
 import types
@@ -198,6 +200,13 @@ class InvokeTest(unittest.TestCase):
         self.run_it(event=self.event)
         service, settings = self.asked_for
         self.assertEqual((service, settings["retries"]), ("lambda", {"total_max_attempts": 1}))
+
+    def test_whoever_has_read_enough_sees_no_traceback(self):
+        reader, writer = os.pipe()
+        os.close(reader)
+        listing = subprocess.run([sys.executable, "-B", invoke.__file__], stdout=writer, stderr=subprocess.PIPE, text=True)
+        os.close(writer)
+        self.assertEqual((listing.returncode, listing.stderr), (0, ""))
 
     def test_a_failure_is_a_line_and_a_status(self):
         errors = io.StringIO()
