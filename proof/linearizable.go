@@ -12,7 +12,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -65,11 +64,7 @@ func unexplained(
 	var mu sync.Mutex
 	run := func(seed uint64) {
 		var h *history
-		if virtualTime {
-			synctest.Test(t, func(t *testing.T) { h = record(t, backend(), broken, seed, true) })
-		} else {
-			h = record(t, backend(), broken, seed, false)
-		}
+		onClock(t, virtualTime, func(t *testing.T) { h = record(t, backend(), broken, seed, virtualTime) })
 		err := h.check()
 		mu.Lock()
 		defer mu.Unlock()

@@ -16,7 +16,7 @@ import (
 	"github.com/userapikey/service/shared/vault/vaulttest"
 )
 
-func TestFaultMatrix(t *testing.T) { proof.Matrix(t, servicetest.InMemory, true) }
+func TestFaultMatrix(t *testing.T) { proof.Matrix(t, servicetest.InMemory, true, 1) }
 
 func TestFaultMatrixOnASecretsManagerLikeEmulators(t *testing.T) {
 	proof.Matrix(t, func() servicetest.Backend {
@@ -25,7 +25,7 @@ func TestFaultMatrixOnASecretsManagerLikeEmulators(t *testing.T) {
 		secrets.LikeEmulators = true
 		b.Secrets = secrets
 		return b
-	}, true)
+	}, true, 1)
 }
 
 func TestLinearizable(t *testing.T) {

@@ -54,8 +54,6 @@ type Backend struct {
 	TableName, SecretPrefix string
 	// Deployment is the policy of owners who have none of their own.
 	Deployment apikey.RotationPolicy
-	// Timeout is the functions'; where time is real, a shorter one saves waiting.
-	Timeout time.Duration
 }
 
 // InMemory is a backend of engines in memory, without any keys.
@@ -63,7 +61,7 @@ func InMemory() Backend {
 	return Backend{
 		Table: storetest.NewEngine(), Secrets: vaulttest.NewEngine(), Getenv: awstest.Getenv,
 		Bus: noticestest.NewBus(), DeadLetters: noticestest.NewQueue(),
-		TableName: storetest.Table, SecretPrefix: "user-api-key/test", Timeout: FunctionTimeout,
+		TableName: storetest.Table, SecretPrefix: "user-api-key/test",
 	}
 }
 
@@ -79,7 +77,6 @@ type Process struct {
 	relay     any
 	sweep     any
 	gateway   http.Handler
-	timeout   time.Duration
 	mu        sync.Mutex
 	answers   []Answer
 	logged    bytes.Buffer
@@ -90,7 +87,6 @@ func (b Backend) Start() *Process {
 	p := &Process{
 		Table: awstest.NewTransport(b.Table), Secrets: awstest.NewTransport(b.Secrets),
 		Bus: awstest.NewTransport(b.Bus), DeadLetters: awstest.NewTransport(b.DeadLetters),
-		timeout: b.Timeout,
 	}
 	log := telemetry.NewLogger(logWriter{p}, slog.LevelDebug, "test")
 	p.Keys = &lifecycle.Service{
@@ -233,7 +229,7 @@ func (p *Process) invoke(ctx context.Context, function, event any) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	return invokeFor(ctx, p.timeout, function, payload)
+	return invokeFor(ctx, FunctionTimeout, function, payload)
 }
 
 func invokeFor(ctx context.Context, timeout time.Duration, function any, payload []byte) ([]byte, error) {

@@ -39,7 +39,7 @@ func TestStoreOnDynamoDBLocal(t *testing.T) {
 	})
 }
 
-func TestFaultMatrixOnDynamoDBLocal(t *testing.T) { proof.Matrix(t, onNewTable(t), true) }
+func TestFaultMatrixOnDynamoDBLocal(t *testing.T) { proof.Matrix(t, onNewTable(t), true, 1) }
 
 // In virtual time calls take effect one by one, in any order.
 func TestLinearizableOnDynamoDBLocal(t *testing.T) { proof.Linearizable(t, onNewTable(t), 50, true) }
