@@ -63,8 +63,8 @@ type keyBody struct {
 }
 
 type runBody struct {
-	Ref            string          `json:"ref"`
-	LeaseExpiresAt httpapi.Instant `json:"leaseExpiresAt"`
+	Ref            string         `json:"ref"`
+	LeaseExpiresAt apikey.Instant `json:"leaseExpiresAt"`
 }
 
 type secretBody struct {
@@ -82,7 +82,7 @@ func bodyOf(d jobauth.Decision) decisionBody {
 		body.Owner = &owner
 	}
 	if d.Run != nil {
-		body.Run = &runBody{Ref: d.Run.Ref.String(), LeaseExpiresAt: httpapi.Instant(d.Run.ExpiresAt)}
+		body.Run = &runBody{Ref: d.Run.Ref.String(), LeaseExpiresAt: apikey.Instant(d.Run.ExpiresAt)}
 	}
 	if d.Secret != nil {
 		body.Secret = &secretBody{ARN: d.Secret.ARN, VersionID: d.Secret.VersionID}

@@ -73,6 +73,6 @@ func (h handler) viewKeys(ctx context.Context, r *httpapi.Request) (httpapi.Resp
 // shownKey is a key with its last use.
 func shownKey(key apikey.Key, lastUsedAt map[apikey.KeyID]time.Time) httpapi.Key {
 	shown := httpapi.KeyOf(key)
-	shown.LastUsedAt = httpapi.Instant(lastUsedAt[key.ID])
+	shown.LastUsedAt = apikey.Instant(lastUsedAt[key.ID])
 	return shown
 }

@@ -40,7 +40,7 @@ func (a AWS) AgeActiveKey(ctx context.Context, owner apikey.Owner, by time.Durat
 	return a.Call(ctx, "dynamodb", "DynamoDB_20120810.UpdateItem", attributes{
 		"TableName": table, "Key": key, "UpdateExpression": "SET active.createdAt = :created, dueAt = :due",
 		"ExpressionAttributeValues": attributes{
-			":created": value{"S": createdAt.Add(-by).UTC().Format("2006-01-02T15:04:05.000Z")},
+			":created": value{"S": apikey.Instant(createdAt.Add(-by)).String()},
 			":due":     value{"N": strconv.FormatInt(dueAt-by.Milliseconds(), 10)},
 		},
 	}, nil)

@@ -65,10 +65,7 @@ type DeletedKey struct {
 	DeletedAt time.Time
 }
 
-// timeLayout is the time in a key's name: UTC, milliseconds.
-const timeLayout = "2006-01-02T15:04:05.000Z"
-
 // keyName is cpd-apikey-{username}-{timeStamp}; username is the owner's IBMid.
 func keyName(iamID string, createdAt time.Time) string {
-	return "cpd-apikey-" + iamID + "-" + createdAt.UTC().Format(timeLayout)
+	return "cpd-apikey-" + iamID + "-" + Instant(createdAt).String()
 }

@@ -15,7 +15,7 @@ type Schedule struct {
 	JobType     string               `json:"jobType,omitempty"`
 	Service     string               `json:"service,omitempty"`
 	Description string               `json:"description,omitempty"`
-	BoundAt     Instant              `json:"boundAt"`
+	BoundAt     apikey.Instant       `json:"boundAt"`
 	State       apikey.ScheduleState `json:"state"`
 }
 
@@ -29,7 +29,7 @@ func ScheduleOf(owner apikey.Locator, s apikey.Schedule, state apikey.ScheduleSt
 		JobType:     s.JobType,
 		Service:     s.Service,
 		Description: s.Description,
-		BoundAt:     Instant(s.BoundAt),
+		BoundAt:     apikey.Instant(s.BoundAt),
 		State:       state,
 	}
 	if s.Binding == apikey.Pinned {
@@ -44,8 +44,8 @@ type Run struct {
 	RunID          string          `json:"runId"`
 	JobID          string          `json:"jobId"`
 	JobType        jobauth.JobType `json:"jobType"`
-	StartedAt      Instant         `json:"startedAt"`
-	LeaseExpiresAt Instant         `json:"leaseExpiresAt"`
+	StartedAt      apikey.Instant  `json:"startedAt"`
+	LeaseExpiresAt apikey.Instant  `json:"leaseExpiresAt"`
 }
 
 // Affected is what a change of keys hits: the first of each, and how many there
@@ -69,7 +69,7 @@ func AffectedOf(owner apikey.Locator, a jobauth.Affected, stateOf func(apikey.Sc
 	for i, run := range a.Runs {
 		shown.Runs[i] = Run{
 			Ref: run.Ref().String(), RunID: run.RunID, JobID: run.JobID, JobType: run.JobType,
-			StartedAt: Instant(run.StartedAt), LeaseExpiresAt: Instant(run.LeaseExpiresAt),
+			StartedAt: apikey.Instant(run.StartedAt), LeaseExpiresAt: apikey.Instant(run.LeaseExpiresAt),
 		}
 	}
 	return shown

@@ -1,21 +1,19 @@
 package httpapi
 
 import (
-	"time"
-
 	"github.com/userapikey/service/shared/apikey"
 )
 
 // Key is a key as the API shows it.
 type Key struct {
-	ID          string        `json:"id"`
-	Name        string        `json:"name"`
-	Status      apikey.Status `json:"status"`
-	CreatedAt   Instant       `json:"createdAt"`
-	CreatedBy   Actor         `json:"createdBy"`
-	PhasedOutAt Instant       `json:"phasedOutAt,omitzero"`
+	ID          string         `json:"id"`
+	Name        string         `json:"name"`
+	Status      apikey.Status  `json:"status"`
+	CreatedAt   apikey.Instant `json:"createdAt"`
+	CreatedBy   Actor          `json:"createdBy"`
+	PhasedOutAt apikey.Instant `json:"phasedOutAt,omitzero"`
 	// LastUsedAt is true to within five minutes; only views show it.
-	LastUsedAt Instant `json:"lastUsedAt,omitzero"`
+	LastUsedAt apikey.Instant `json:"lastUsedAt,omitzero"`
 }
 
 // Actor is who made a key or a change.
@@ -31,26 +29,15 @@ type Owner struct {
 	Username  string `json:"username"`
 }
 
-// Instant is a time as the API writes it: RFC 3339, UTC, milliseconds.
-type Instant time.Time
-
-// IsZero tells that there is no such instant; the field is then left out.
-func (i Instant) IsZero() bool { return time.Time(i).IsZero() }
-
-// MarshalText writes the instant.
-func (i Instant) MarshalText() ([]byte, error) {
-	return []byte(time.Time(i).UTC().Format("2006-01-02T15:04:05.000Z")), nil
-}
-
 // KeyOf is the key as the API shows it.
 func KeyOf(k apikey.Key) Key {
 	return Key{
 		ID:          k.ID.String(),
 		Name:        k.Name,
 		Status:      k.Status,
-		CreatedAt:   Instant(k.CreatedAt),
+		CreatedAt:   apikey.Instant(k.CreatedAt),
 		CreatedBy:   Actor(k.CreatedBy),
-		PhasedOutAt: Instant(k.PhasedOutAt),
+		PhasedOutAt: apikey.Instant(k.PhasedOutAt),
 	}
 }
 
@@ -69,7 +56,7 @@ type Change struct {
 	ID            string           `json:"id"`
 	Revision      int64            `json:"revision"`
 	Type          apikey.EventType `json:"type"`
-	OccurredAt    Instant          `json:"occurredAt"`
+	OccurredAt    apikey.Instant   `json:"occurredAt"`
 	Actor         Actor            `json:"actor"`
 	CorrelationID string           `json:"correlationId"`
 	Keys          []Key            `json:"keys"`
@@ -99,7 +86,7 @@ func ChangesOf(changes []apikey.Event) []Change {
 			ID:            change.ID,
 			Revision:      change.Revision,
 			Type:          change.Type,
-			OccurredAt:    Instant(change.OccurredAt),
+			OccurredAt:    apikey.Instant(change.OccurredAt),
 			Actor:         Actor(change.Actor),
 			CorrelationID: change.CorrelationID,
 			Keys:          KeysOf(change.Keys),

@@ -57,7 +57,7 @@ func UserOf(ring apikey.Ring, lastUsedAt map[apikey.KeyID]time.Time, deployment 
 	}
 	if ring.Active != nil {
 		active := KeyOf(*ring.Active)
-		active.LastUsedAt = Instant(lastUsedAt[ring.Active.ID])
+		active.LastUsedAt = apikey.Instant(lastUsedAt[ring.Active.ID])
 		user.Active = &active
 	}
 	return user

@@ -3,7 +3,6 @@ package notices
 import (
 	"bytes"
 	"encoding/json"
-	"time"
 
 	"github.com/userapikey/service/shared/apikey"
 )
@@ -32,7 +31,7 @@ type Detail struct {
 	// RotationPolicy is the one that was set.
 	RotationPolicy *RotationPolicy `json:"rotationPolicy,omitempty"`
 	// DueAt is when the rotation is due.
-	DueAt Instant `json:"dueAt,omitzero"`
+	DueAt apikey.Instant `json:"dueAt,omitzero"`
 	// Reason tells why a rotation failed, a use was refused, or a key did not survive
 	// a restore.
 	Reason string `json:"reason,omitempty"`
@@ -46,11 +45,11 @@ type Detail struct {
 
 // Metadata tells notices apart. ID is the same however often one is delivered.
 type Metadata struct {
-	ID            string  `json:"id"`
-	Version       int     `json:"version"`
-	OccurredAt    Instant `json:"occurredAt"`
-	CorrelationID string  `json:"correlationId"`
-	Actor         Actor   `json:"actor"`
+	ID            string         `json:"id"`
+	Version       int            `json:"version"`
+	OccurredAt    apikey.Instant `json:"occurredAt"`
+	CorrelationID string         `json:"correlationId"`
+	Actor         Actor          `json:"actor"`
 }
 
 // Actor is who made the change.
@@ -69,12 +68,12 @@ type Owner struct {
 // Key is a key as the change left it, or as it last was. Of a key that was deleted
 // before, no more than its id is known.
 type Key struct {
-	ID          string        `json:"id"`
-	Name        string        `json:"name,omitempty"`
-	Status      apikey.Status `json:"status,omitempty"`
-	CreatedAt   Instant       `json:"createdAt,omitzero"`
-	CreatedBy   *Actor        `json:"createdBy,omitempty"`
-	PhasedOutAt Instant       `json:"phasedOutAt,omitzero"`
+	ID          string         `json:"id"`
+	Name        string         `json:"name,omitempty"`
+	Status      apikey.Status  `json:"status,omitempty"`
+	CreatedAt   apikey.Instant `json:"createdAt,omitzero"`
+	CreatedBy   *Actor         `json:"createdBy,omitempty"`
+	PhasedOutAt apikey.Instant `json:"phasedOutAt,omitzero"`
 }
 
 // Schedule is a job schedule's binding.
@@ -102,18 +101,6 @@ type RotationPolicy struct {
 	DeletePhasedOutAfterDays int `json:"deletePhasedOutAfterDays,omitzero"`
 }
 
-// Instant is RFC 3339, UTC, milliseconds.
-type Instant time.Time
-
-// IsZero tells that there is no such instant.
-func (i Instant) IsZero() bool { return time.Time(i).IsZero() }
-
-// String is the instant's text.
-func (i Instant) String() string { return time.Time(i).UTC().Format("2006-01-02T15:04:05.000Z") }
-
-// MarshalText writes the instant.
-func (i Instant) MarshalText() ([]byte, error) { return []byte(i.String()), nil }
-
 // Encode is the payload of the notice of an event as it is published. Characters
 // that are special in HTML stay as they are: escaped, each takes six bytes, and a
 // notice of many schedules would not fit into EventBridge.
@@ -131,13 +118,13 @@ func Encode(e apikey.Event) ([]byte, error) {
 func detailOf(e apikey.Event) Detail {
 	d := Detail{
 		Metadata: Metadata{
-			ID: e.ID, Version: Version, OccurredAt: Instant(e.OccurredAt), CorrelationID: e.CorrelationID, Actor: Actor(e.Actor),
+			ID: e.ID, Version: Version, OccurredAt: apikey.Instant(e.OccurredAt), CorrelationID: e.CorrelationID, Actor: Actor(e.Actor),
 		},
 		Owner:                 Owner(e.Owner),
 		Revision:              e.Revision,
 		Summary:               summaryOf(e),
 		Schedules:             schedulesOf(e.Schedules),
-		DueAt:                 Instant(e.DueAt),
+		DueAt:                 apikey.Instant(e.DueAt),
 		Reason:                e.Reason,
 		AffectedSchedules:     schedulesOf(e.AffectedSchedules.First),
 		AffectedScheduleCount: e.AffectedSchedules.Count,
@@ -174,7 +161,7 @@ func (d *Detail) addKeys(e apikey.Event) {
 }
 
 func keyOf(k apikey.Key) Key {
-	shown := Key{ID: k.ID.String(), Name: k.Name, Status: k.Status, CreatedAt: Instant(k.CreatedAt), PhasedOutAt: Instant(k.PhasedOutAt)}
+	shown := Key{ID: k.ID.String(), Name: k.Name, Status: k.Status, CreatedAt: apikey.Instant(k.CreatedAt), PhasedOutAt: apikey.Instant(k.PhasedOutAt)}
 	if k.CreatedBy != (apikey.Actor{}) {
 		actor := Actor(k.CreatedBy)
 		shown.CreatedBy = &actor

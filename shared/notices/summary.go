@@ -11,7 +11,7 @@ import (
 // choose is in it.
 func summaryOf(e apikey.Event) string {
 	user := fmt.Sprintf("user %s of account %s", e.Owner.IAMID, e.Owner.AccountID)
-	at := Instant(e.OccurredAt).String()
+	at := apikey.Instant(e.OccurredAt).String()
 	done := fmt.Sprintf("at %s by %s %s", at, e.Actor.Kind, e.Actor.ID)
 	first, second := keyAt(e, 0), keyAt(e, 1)
 	schedules, runs := e.AffectedSchedules.Count, e.AffectedRuns
@@ -43,7 +43,7 @@ func summaryOf(e apikey.Event) string {
 	case apikey.EventRotationDue:
 		return fmt.Sprintf("The user API key of %s will be rotated by the clock at %s: %s. "+
 			"Job schedules pinned to it will be refused then, unless they are bound to follow the Active key before.",
-			user, Instant(e.DueAt), first.Name)
+			user, apikey.Instant(e.DueAt), first.Name)
 	case apikey.EventRotationFailed:
 		return fmt.Sprintf("The user API key of %s is due and could not be rotated, at %s: %s. The reason is %s. "+
 			"The key stays Active, and the clock tries again.", user, at, first.Name, e.Reason)
