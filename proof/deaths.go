@@ -20,31 +20,38 @@ import (
 	"github.com/userapikey/service/shared/store/storetest"
 )
 
-// ageOfKeys is what the clock has to do with in these proofs, in days.
-const ageOfKeys = 30
+// ageOfKeys is what the clock has to do with in these proofs, and noticeOfRotation
+// how long before it tells that it will, in days.
+const (
+	ageOfKeys        = 30
+	noticeOfRotation = 7
+)
 
 // work is something that changes keys and whose process may die.
 type work struct {
 	name  string
 	given func(*scene)
 	do    func(*scene)
+	// ofClock tells that it is the clock's, which nobody waits for.
+	ofClock bool
 }
 
 func works() []work {
-	aged := func(given func(*scene)) func(*scene) {
+	hasRotatedBefore := func(days int) func(*scene) {
 		return func(s *scene) {
-			given(s)
-			s.pass((ageOfKeys + 1) * 24 * time.Hour)
+			s.hasRotated()
+			s.pass(time.Duration(days) * 24 * time.Hour)
 		}
 	}
 	return []work{
-		{"create", func(*scene) {}, func(s *scene) { s.create("") }},
-		{"rotate", (*scene).hasRotated, func(s *scene) { s.rotate("") }},
-		{"delete one", (*scene).hasRotated, func(s *scene) { s.deleteOne(s.issued[0].Key.ID) }},
-		{"delete all", (*scene).hasRotated, func(s *scene) { s.deleteAll() }},
-		{"delete all and create", (*scene).hasRotated, func(s *scene) { s.deleteAll(); s.create("") }},
-		{"off-board", (*scene).hasRotated, func(s *scene) { s.offBoard() }},
-		{"sweep", aged((*scene).hasRotated), (*scene).sweep},
+		{name: "create", given: func(*scene) {}, do: func(s *scene) { s.create("") }},
+		{name: "rotate", given: (*scene).hasRotated, do: func(s *scene) { s.rotate("") }},
+		{name: "delete one", given: (*scene).hasRotated, do: func(s *scene) { s.deleteOne(s.issued[0].Key.ID) }},
+		{name: "delete all", given: (*scene).hasRotated, do: func(s *scene) { s.deleteAll() }},
+		{name: "delete all and create", given: (*scene).hasRotated, do: func(s *scene) { s.deleteAll(); s.create("") }},
+		{name: "off-board", given: (*scene).hasRotated, do: func(s *scene) { s.offBoard() }},
+		{name: "sweep that announces", given: hasRotatedBefore(ageOfKeys - noticeOfRotation), do: (*scene).sweep, ofClock: true},
+		{name: "sweep that rotates", given: hasRotatedBefore(ageOfKeys + 1), do: (*scene).sweep, ofClock: true},
 	}
 }
 
@@ -196,7 +203,7 @@ type callsMade struct{ ofWork, ofRelay []remoteCall }
 func (c deathCase) run(t *testing.T, backend func() servicetest.Backend) (made callsMade) {
 	b := backend()
 	synctest.Test(t, func(t *testing.T) {
-		b.Deployment = apikey.RotationPolicy{MaxAgeDays: ageOfKeys, DeletePhasedOutAfterDays: ageOfKeys}
+		b.Deployment = apikey.RotationPolicy{MaxAgeDays: ageOfKeys, NoticeDays: noticeOfRotation, DeletePhasedOutAfterDays: ageOfKeys}
 		s := newScene(t, b)
 		c.work.given(s)
 		stream := b.Table.(interface{ NewStream() *storetest.Stream }).NewStream()

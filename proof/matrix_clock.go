@@ -40,9 +40,9 @@ func ClockMatrix(t *testing.T, backend func() servicetest.Backend, oneIn int) {
 		for _, w := range works() {
 			calls := undisturbed(t, backend, w)
 			for _, f := range faults() {
-				if w.name == "sweep" {
+				if w.ofClock {
 					for at, call := range calls.ofWork {
-						one(fmt.Sprintf("sweep/%d", at+1), call, f, deathCase{work: w, fault: f, at: at, disturbedAt: -1})
+						one(fmt.Sprintf("%s/%d", w.name, at+1), call, f, deathCase{work: w, fault: f, at: at, disturbedAt: -1})
 					}
 				}
 				for at, call := range calls.ofRelay {
